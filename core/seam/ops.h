@@ -1,0 +1,145 @@
+#pragma once
+// What a device computes. Each operation is a parameter struct and a call that launches it in order on the device's
+// stream; it allocates nothing and waits for nothing. Activations are f32. All pointers are device pointers (on the CPU
+// the same as any), rows are dense.
+//
+// Implementations: reference (plain f32 loops, the meaning of each operation), cpu (SIMD chosen at run time, a thread
+// pool). tests/kernels holds every implementation against the reference.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "core/kv/dtype.h"
+#include "core/model/tensor.h"
+
+namespace ferry {
+
+// A matrix in the form that one implementation computes with (as in the file, or repacked). Made by Ops::prepare, used
+// only with that Ops, and may refer to the mapped file.
+class Weight {
+ public:
+  virtual ~Weight() = default;
+  virtual int n_rows() const = 0;
+  virtual int n_cols() const = 0;
+  virtual size_t bytes() const = 0;  // that a product with it reads
+};
+
+// KV pages of one layer of this rank, as KvLayout places them: token t of head h has its key at
+// base + page * page_bytes + h * head_bytes + t * token_bytes, its value v_bytes further.
+struct KvLayer {
+  std::byte* base = nullptr;
+  size_t page_bytes = 0;
+  size_t head_bytes = 0;
+  size_t v_bytes = 0;
+  size_t token_bytes = 0;
+  int page_tokens = 0;
+  int n_heads = 0;
+  int head_dim = 0;
+  KvDtype dtype = KvDtype::f32;
+};
+
+// Which sequences the rows of a flat batch belong to. Row r of sequence s (rows row_begin[s] … row_begin[s+1]) is the
+// token at position positions[r]; it sees the tokens 0 … positions[r] of its sequence, whose KV lies in the pages
+// pages[page_begin[s]] …, page_tokens to a page, this batch's own tokens included.
+struct BatchView {
+  int n_rows = 0;
+  int n_sequences = 0;
+  const int* positions = nullptr;   // [n_rows], ascending by one within a sequence
+  const int* row_begin = nullptr;   // [n_sequences + 1]
+  const int* page_begin = nullptr;  // [n_sequences + 1]
+  const int* pages = nullptr;       // [page_begin[n_sequences]], page ids of this rank
+};
+
+struct Embed {  // out[r] = table row tokens[r] - first_token, or zeros where the table does not hold that token
+  const Weight* table = nullptr;  // [n table rows, width]
+  const int* tokens = nullptr;    // [n_rows]
+  float* out = nullptr;           // [n_rows, width]
+  int n_rows = 0;
+  int first_token = 0;
+  float scale = 1;
+};
+
+struct RmsNorm {                  // out = x / sqrt(mean(x²) + epsilon) · weight, row by row; out may be x
+  const float* x = nullptr;       // [n_rows, width]
+  const float* weight = nullptr;  // [width]
+  float* out = nullptr;           // [n_rows, width]
+  int n_rows = 0;
+  int width = 0;
+  float epsilon = 0;
+};
+
+struct Matmul {                 // y = x · wᵀ (+ bias)
+  const Weight* w = nullptr;    // [n_out, n_in]
+  const float* x = nullptr;     // [n_rows, n_in]
+  float* y = nullptr;           // [n_rows, n_out]; not x
+  const float* bias = nullptr;  // [n_out] or null
+  int n_rows = 0;
+};
+
+enum class RopePairs : uint8_t { interleaved, halves };  // (2i, 2i+1) or (i, i + head_dim/2)
+
+struct Rope {                      // rotates in place: pair i of a head by positions[r] · inverse_frequencies[i]
+  float* x = nullptr;              // [n_rows, n_heads, head_dim]
+  const int* positions = nullptr;  // [n_rows]
+  const float* inverse_frequencies = nullptr;  // [n_rotated / 2]
+  int n_rows = 0;
+  int n_heads = 0;
+  int head_dim = 0;
+  int n_rotated = 0;  // the first n_rotated values of a head turn; even, ≤ head_dim
+  RopePairs pairs = RopePairs::interleaved;
+};
+
+struct WriteKv {             // the batch's keys and values, rounded to the cache's type, into their pages
+  const float* k = nullptr;  // [n_rows, n_heads, head_dim]
+  const float* v = nullptr;  // [n_rows, n_heads, head_dim]
+  KvLayer kv;
+  BatchView batch;
+};
+
+struct Attention {           // out = softmax(q · Kᵀ · scale) · V over what each row sees (BatchView); f32 sums
+  const float* q = nullptr;  // [n_rows, n_q_heads, head_dim]
+  float* out = nullptr;      // [n_rows, n_q_heads, head_dim]
+  const int* kv_head_of = nullptr;  // [n_q_heads], ascending: local KV head that a local query head reads
+  int n_q_heads = 0;
+  float scale = 0;
+  KvLayer kv;
+  BatchView batch;
+};
+
+enum class Activation : uint8_t { silu, gelu_tanh };
+
+struct GatedActivation {        // out = activation(gate) · up; out may be gate
+  const float* gate = nullptr;  // [n]
+  const float* up = nullptr;    // [n]
+  float* out = nullptr;         // [n]
+  int64_t n = 0;
+  Activation activation = Activation::silu;
+};
+
+struct Add {                 // x += y
+  float* x = nullptr;        // [n]
+  const float* y = nullptr;  // [n]
+  int64_t n = 0;
+};
+
+class Ops {
+ public:
+  virtual ~Ops() = default;
+  virtual std::string name() const = 0;  // "reference", "cpu avx2 ×2 threads": for people
+
+  virtual std::unique_ptr<Weight> prepare(const MatrixSlice& slice) = 0;  // at load, not in a step
+
+  virtual void embed(const Embed& p) = 0;
+  virtual void rms_norm(const RmsNorm& p) = 0;
+  virtual void matmul(const Matmul& p) = 0;
+  virtual void rope(const Rope& p) = 0;
+  virtual void write_kv(const WriteKv& p) = 0;
+  virtual void attention(const Attention& p) = 0;
+  virtual void gated_activation(const GatedActivation& p) = 0;
+  virtual void add(const Add& p) = 0;
+};
+
+}  // namespace ferry
