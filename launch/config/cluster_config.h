@@ -1,0 +1,135 @@
+#pragma once
+// What a cluster is made of, as its YAML says it: plain values, filled once at start. launch/config/cluster_fields.h is
+// the table of keys; the defaults stand here.
+
+#include <array>
+#include <filesystem>
+#include <iosfwd>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/kv/dtype.h"
+
+namespace ferry {
+
+struct HostPort {
+  std::string host;
+  int port = 0;
+
+  std::string text() const { return host + ":" + std::to_string(port); }
+  bool operator==(const HostPort&) const = default;
+};
+
+struct KvConfig {
+  int page_tokens = 16;
+  KvDtype dtype = KvDtype::f32;
+  size_t memory = size_t{256} << 20;  // bytes, of each rank
+
+  bool operator==(const KvConfig&) const = default;
+};
+
+struct GroupConfig {
+  enum class Role { prefill, decode, mixed };
+
+  std::string name;
+  Role role = Role::mixed;
+  int tp = 1;
+  std::vector<std::string> hosts = {"localhost"};  // as for mpirun -H
+
+  bool prefills() const { return role != Role::decode; }
+  bool decodes() const { return role != Role::prefill; }
+  bool operator==(const GroupConfig&) const = default;
+};
+
+struct SchedulingConfig {
+  int max_batch_tokens = 512;  // of one step
+  int max_sequences = 64;      // of one group, at a time
+
+  bool operator==(const SchedulingConfig&) const = default;
+};
+
+struct LinkConfig {
+  enum class Transport { automatic, shm, tcp, rdma, cuda };
+  enum class Require { any, rdma };
+  enum class Verify { off, sampled, all };
+  enum class Overlap { layers, after_prefill };
+
+  Transport transport = Transport::automatic;
+  Require require = Require::any;
+  double min_gb_per_s = 0;
+  Verify verify = Verify::sampled;
+  Overlap overlap = Overlap::layers;
+
+  bool operator==(const LinkConfig&) const = default;
+};
+
+struct RouterConfig {
+  HostPort listen = {"127.0.0.1", 8000};   // HTTP
+  HostPort control = {"127.0.0.1", 8001};  // leaders dial in here
+
+  bool operator==(const RouterConfig&) const = default;
+};
+
+// Where each value that a file gives stands in it. A key that is not here has its default.
+struct ConfigSource {
+  std::string file;
+  std::map<std::string, int> lines;  // "kv.page_tokens", "groups[1].tp" → line
+
+  // "cluster.yaml:5", or "cluster.yaml" for a key that the file does not give.
+  std::string place(const std::string& key) const;
+};
+
+struct ClusterConfig {
+  enum class Compute { automatic, reference, cpu, cuda };
+
+  std::filesystem::path model;
+  Compute compute = Compute::automatic;
+  std::optional<int> threads;      // of each rank; nullopt: automatic
+  std::optional<int> max_context;  // tokens; nullopt: what the model and the pages allow
+  std::string chat_format = "auto";
+  KvConfig kv;
+  std::vector<GroupConfig> groups;
+  SchedulingConfig scheduling;
+  LinkConfig link;
+  RouterConfig router;
+  int deadline_ms = 60000;  // of one request, from its arrival to its last token
+
+  ConfigSource source;
+
+  const GroupConfig* group(std::string_view name) const;  // null: no such group
+  int n_ranks() const;                                    // of all groups
+};
+
+// The names that the YAML uses, in the order of the enum's values.
+constexpr std::array<std::string_view, 4> names_of(ClusterConfig::Compute) {
+  return {"auto", "reference", "cpu", "cuda"};
+}
+constexpr std::array<std::string_view, 3> names_of(GroupConfig::Role) { return {"prefill", "decode", "mixed"}; }
+constexpr std::array<std::string_view, 5> names_of(LinkConfig::Transport) {
+  return {"auto", "shm", "tcp", "rdma", "cuda"};
+}
+constexpr std::array<std::string_view, 2> names_of(LinkConfig::Require) { return {"any", "rdma"}; }
+constexpr std::array<std::string_view, 3> names_of(LinkConfig::Verify) { return {"off", "sampled", "all"}; }
+constexpr std::array<std::string_view, 2> names_of(LinkConfig::Overlap) { return {"layers", "after_prefill"}; }
+constexpr std::array<std::string_view, 3> names_of(KvDtype) {
+  return {name_of(KvDtype::f32), name_of(KvDtype::f16), name_of(KvDtype::bf16)};
+}
+
+template <class Enum>
+requires requires(Enum value) { names_of(value); }
+constexpr std::string_view config_name(Enum value) { return names_of(value)[static_cast<size_t>(value)]; }
+
+// Reads and checks a file; `model` becomes a path that exists (relative paths: beside the YAML first, then in the
+// working directory). Error with file, line, key, value and what is allowed.
+ClusterConfig load_cluster(const std::filesystem::path& path);
+
+// The same for text that was read from `file`; `model` stays as written and need not exist.
+ClusterConfig parse_cluster(const std::string& text, const std::string& file);
+
+// Every key with its value and where that comes from: "kv.page_tokens: 16 (default)", "kv.dtype: f16 (cluster.yaml:5)".
+void print_effective(ClusterConfig config, std::ostream& out);
+
+}  // namespace ferry

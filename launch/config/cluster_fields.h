@@ -1,0 +1,74 @@
+#pragma once
+// The keys of cluster.yaml, each in one line: name, where its value goes, what is allowed. The reader and the printer
+// both walk this table, so a key that stands here is read, checked, suggested and printed. The type of the field says
+// how it is written: int, double, string, enum (its names), size_t (bytes: "256MiB"), optional<int> ("auto" or a
+// number), HostPort ("127.0.0.1:8000").
+
+#include "launch/config/cluster_config.h"
+
+namespace ferry {
+
+template <class Number>
+struct Between {
+  Number low;
+  Number high;
+};
+
+// A string that becomes part of a command line, a file name or a label: letters, digits, '.', '_' and '-'.
+struct PlainName {};
+struct Required {};
+
+constexpr int kMaxGroups = 1024;
+
+template <class Visitor>
+void fields(Visitor& key, KvConfig& c) {
+  key("page_tokens", c.page_tokens, Between{1, 1024});
+  key("dtype", c.dtype);
+  key("memory", c.memory, Between<size_t>{size_t{1} << 16, size_t{1} << 46});
+}
+
+template <class Visitor>
+void fields(Visitor& key, GroupConfig& c) {
+  key("name", c.name, PlainName{});
+  key("role", c.role, Required{});
+  key("tp", c.tp, Between{1, 1024});
+  key("hosts", c.hosts);
+}
+
+template <class Visitor>
+void fields(Visitor& key, SchedulingConfig& c) {
+  key("max_batch_tokens", c.max_batch_tokens, Between{1, 1 << 20});
+  key("max_sequences", c.max_sequences, Between{1, 1 << 16});
+}
+
+template <class Visitor>
+void fields(Visitor& key, LinkConfig& c) {
+  key("transport", c.transport);
+  key("require", c.require);
+  key("min_gb_per_s", c.min_gb_per_s, Between{0.0, 10000.0});
+  key("verify", c.verify);
+  key("overlap", c.overlap);
+}
+
+template <class Visitor>
+void fields(Visitor& key, RouterConfig& c) {
+  key("listen", c.listen);
+  key("control", c.control);
+}
+
+template <class Visitor>
+void fields(Visitor& key, ClusterConfig& c) {
+  key("model", c.model, Required{});
+  key("compute", c.compute);
+  key("threads", c.threads, Between{1, 1024});
+  key("max_context", c.max_context, Between{1, 1 << 24});
+  key("chat_format", c.chat_format, PlainName{});
+  key("kv", c.kv);
+  key("groups", c.groups, Required{});
+  key("scheduling", c.scheduling);
+  key("link", c.link);
+  key("router", c.router);
+  key("deadline_ms", c.deadline_ms, Between{1, 86'400'000});
+}
+
+}  // namespace ferry

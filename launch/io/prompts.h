@@ -1,0 +1,60 @@
+#pragma once
+// Prompts as people hand them in: JSON lines, checked one by one. A line that is no prompt is an answer of its own (its
+// number and the reason); the others go on.
+
+#include <cstdint>
+#include <istream>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace ferry {
+
+struct PromptLine {
+  struct Message {
+    std::string role;
+    std::string content;
+    bool operator==(const Message&) const = default;
+  };
+
+  int line = 0;                                                              // from 1
+  std::string id;                                                            // "line-3" where the line has none
+  std::variant<std::string, std::vector<Message>, std::vector<int>> prompt;  // text, messages or token ids
+  std::optional<int> max_tokens;
+  std::optional<float> temperature;
+  std::optional<float> top_p;
+  std::optional<int> top_k;
+  std::optional<float> min_p;
+  std::optional<uint64_t> seed;
+  std::vector<std::string> stop;
+  bool ignore_eos = false;
+  int logprobs = 0;  // alternatives to report beside each token
+};
+
+struct BadLine {
+  int line = 0;
+  std::string id;  // what the line says, where that much could be read; else "line-3"
+  std::string why;
+};
+
+using PromptEntry = std::variant<PromptLine, BadLine>;
+
+PromptEntry parse_prompt(const std::string& json, int line);
+
+// Yields the lines of a stream; blank ones are passed over, but counted.
+class PromptReader {
+ public:
+  explicit PromptReader(std::istream& in) : in_(in) {}
+  std::optional<PromptEntry> next();  // nullopt: the end
+
+  static constexpr size_t kMaxLineBytes = size_t{16} << 20;
+
+ private:
+  std::istream& in_;
+  int line_ = 0;
+};
+
+std::vector<PromptEntry> read_prompts(std::istream& in);
+
+}  // namespace ferry

@@ -1,0 +1,67 @@
+#pragma once
+// What became of a request, and the two forms it is printed in.
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "launch/io/terminal.h"
+
+namespace ferry {
+
+struct TokenLogprob {
+  int id = 0;
+  float logprob = 0;
+  std::vector<std::pair<int, float>> top;  // [asked for] (id, logprob), best first
+};
+
+struct Usage {
+  int prompt_tokens = 0;
+  int completion_tokens = 0;
+  int cached_tokens = 0;  // of the prompt, found in a prefix cache
+};
+
+struct Route {
+  std::string prefill;  // group names
+  std::string decode;
+  int attempts = 0;
+};
+
+struct KvMoved {
+  uint64_t bytes = 0;     // sent from the prefill group to the decode group
+  std::string transport;  // "shm", "tcp", "rdma"; empty: nothing was sent
+};
+
+struct ResultMs {
+  double queue = 0;
+  double reserve = 0;
+  double prefill = 0;
+  double exposed_transfer = 0;  // what of the transfer was not hidden behind the prefill
+  double verify = 0;
+  double attach = 0;
+  double ttft = 0;
+  double total = 0;
+};
+
+struct Result {
+  std::string id;
+  std::vector<int> prompt_ids;
+  std::vector<int> ids;
+  std::string text;
+  std::string finish_reason;  // "stop", "length", "error"
+  std::string error;          // empty: none
+  std::vector<TokenLogprob> logprobs;
+  Usage usage;
+  Route route;
+  KvMoved kv;
+  ResultMs ms;
+};
+
+// One line without its end; valid UTF-8 whatever the text's bytes are (invalid ones become U+FFFD).
+std::string json_line(const Result& result);
+
+// For people: the text, then a dimmer line with the path it took. With colours where `colours` says so.
+std::string readable(const Result& result, Colours colours);
+
+}  // namespace ferry
