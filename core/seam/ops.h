@@ -125,6 +125,14 @@ struct Add {                 // x += y
   int64_t n = 0;
 };
 
+struct SelectRows {  // out[i] = x[rows[i]]
+  const float* x = nullptr;   // [n of x, width]
+  const int* rows = nullptr;  // [n_rows]
+  float* out = nullptr;       // [n_rows, width]; not x
+  int n_rows = 0;
+  int width = 0;
+};
+
 class Ops {
  public:
   virtual ~Ops() = default;
@@ -140,6 +148,7 @@ class Ops {
   virtual void attention(const Attention& p) = 0;
   virtual void gated_activation(const GatedActivation& p) = 0;
   virtual void add(const Add& p) = 0;
+  virtual void select_rows(const SelectRows& p) = 0;
 };
 
 }  // namespace ferry
