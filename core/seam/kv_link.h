@@ -40,6 +40,14 @@ struct Broken {  // nothing that was posted to this peer will complete any more;
 };
 using LinkEvent = std::variant<Flushed, Received, Broken>;
 
+struct LinkCounters {  // since the link was made
+  uint64_t bytes_put = 0;
+  uint64_t pieces_put = 0;  // after adjacent ones were joined
+  uint64_t messages_sent = 0;
+  uint64_t messages_received = 0;
+  uint64_t messages_refused = 0;  // larger than kMaxMessage, or not of Ferry: dropped
+};
+
 class KvLink {
  public:
   virtual ~KvLink() = default;
@@ -52,7 +60,7 @@ class KvLink {
 
   // Starts to connect; use the id at once (what is posted waits for the wire-up). Error when the address is no address.
   virtual PeerId connect(const std::string& address) = 0;
-  virtual void disconnect(PeerId peer) = 0;
+  virtual void disconnect(PeerId peer) = 0;  // at once: what is in flight may land or not, no event follows
 
   virtual void put(PeerId peer, std::span<const Piece> pieces) = 0;
   virtual void flush(PeerId peer, uint64_t tag) = 0;  // answered by Flushed{peer, tag}, or Broken{peer}
@@ -63,6 +71,8 @@ class KvLink {
 
   // What carries puts to this peer, as the library says it, not as it was asked for: "shm", "tcp", "rdma", "memory".
   virtual std::string transport(PeerId peer) const = 0;
+
+  virtual LinkCounters counters() const = 0;
 
   static constexpr size_t kMaxMessage = 1 << 20;
 };

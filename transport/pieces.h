@@ -1,0 +1,20 @@
+#pragma once
+// Lists of pieces, as every link handles them before it moves a byte.
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "core/seam/kv_link.h"
+
+namespace ferry {
+
+// Neighbours in the list that are neighbours in both memories become one; empty ones go. Fewer, larger puts.
+std::vector<Piece> joined(std::span<const Piece> pieces);
+
+uint64_t bytes_of(std::span<const Piece> pieces);
+
+// A piece outside of either memory is a bug of the caller.
+void check_inside(std::span<const Piece> pieces, uint64_t from_bytes, uint64_t to_bytes);
+
+}  // namespace ferry
