@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace ferry {
@@ -34,6 +35,7 @@ struct TensorFormat {
 // nullopt: a type that Ferry does not read.
 std::optional<TensorFormat> format_of(uint32_t type);
 const TensorFormat& format_of(TensorType type);
+std::string readable_formats();  // "f32, f16, …": for messages
 
 // blocks [n / block_values] → out [n]; n is a multiple of block_values.
 void dequantize(TensorType type, const std::byte* blocks, std::span<float> out);
