@@ -29,7 +29,7 @@ void fields(Visitor& key, KvConfig& c) {
 
 template <class Visitor>
 void fields(Visitor& key, GroupConfig& c) {
-  key("name", c.name, PlainName{});
+  key("name", c.name, PlainName{}, Required{});
   key("role", c.role, Required{});
   key("tp", c.tp, Between{1, 1024});
   key("hosts", c.hosts);

@@ -1,0 +1,100 @@
+#include "launch/config/cluster_config.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+
+#include "launch/config/yaml_reader.h"
+
+namespace ferry {
+namespace {
+
+constexpr size_t kMaxFileBytes = size_t{1} << 20;
+
+std::string read_text(const std::filesystem::path& path) {
+  if (std::filesystem::is_directory(path)) throw Error(str(path.string(), " is a directory; a cluster YAML is a file"));
+  std::ifstream in(path, std::ios::binary);
+  if (!in) throw Error(str("cannot read ", path.string(), ": ", std::generic_category().message(errno)));
+  std::string text(kMaxFileBytes + 1, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<size_t>(in.gcount()));
+  return text;
+}
+
+// yaml-cpp reports everything as an exception of its own; those with a place in the file have a line from 0.
+YAML::Node parse_yaml(const std::string& text, const std::string& file) {
+  try {
+    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
+    if (documents.empty() || documents[0].IsNull()) throw Error(str(file, ": the file is empty"));
+    if (documents.size() > 1) throw Error(str(file, ": expected one YAML document, found ", documents.size()));
+    return documents[0];
+  } catch (const YAML::Exception& e) {
+    throw Error(str(file, ":", std::max(e.mark.line, 0) + 1, ": not valid YAML: ", e.msg));
+  }
+}
+
+void check_groups(const ClusterConfig& config) {
+  const ConfigSource& source = config.source;
+  for (size_t i = 0; i < config.groups.size(); ++i) {
+    for (size_t j = 0; j < i; ++j) {
+      if (config.groups[i].name != config.groups[j].name) continue;
+      throw Error(fmt::format("{}: group '{}' is named twice (first on line {})",
+                              source.place(fmt::format("groups[{}].name", i)), config.groups[i].name,
+                              source.lines.at(fmt::format("groups[{}].name", j))));
+    }
+  }
+  if (std::ranges::none_of(config.groups, &GroupConfig::prefills)) {
+    throw Error(source.place("groups") + ": no group can prefill; one needs role: prefill or role: mixed");
+  }
+  if (std::ranges::none_of(config.groups, &GroupConfig::decodes)) {
+    throw Error(source.place("groups") + ": no group can decode; one needs role: decode or role: mixed");
+  }
+}
+
+std::filesystem::path find_model(const ClusterConfig& config, const std::filesystem::path& yaml) {
+  const std::filesystem::path beside = std::filesystem::absolute(yaml).parent_path() / config.model;
+  const std::filesystem::path here = std::filesystem::absolute(config.model);
+  if (std::filesystem::exists(beside)) return beside.lexically_normal();
+  if (std::filesystem::exists(here)) return here.lexically_normal();
+  std::string tried = beside.lexically_normal().string();
+  if (here.lexically_normal() != beside.lexically_normal()) tried += " and " + here.lexically_normal().string();
+  throw Error(fmt::format("{}: model: no such file: '{}' (tried {})", config.source.place("model"),
+                          config.model.string(), tried));
+}
+
+}  // namespace
+
+std::string ConfigSource::place(const std::string& key) const {
+  const auto it = lines.find(key);
+  return it == lines.end() ? file : fmt::format("{}:{}", file, it->second);
+}
+
+const GroupConfig* ClusterConfig::group(std::string_view name) const {
+  const auto it = std::ranges::find(groups, name, &GroupConfig::name);
+  return it == groups.end() ? nullptr : &*it;
+}
+
+int ClusterConfig::n_ranks() const {
+  int n = 0;
+  for (const GroupConfig& group : groups) n += group.tp;
+  return n;
+}
+
+ClusterConfig parse_cluster(const std::string& text, const std::string& file) {
+  if (text.size() > kMaxFileBytes) throw Error(str(file, ": larger than 1 MiB, which no cluster YAML is"));
+  ClusterConfig config;
+  config.source.file = file;
+  YamlReader(parse_yaml(text, file), "", config.source).read(config);
+  check_groups(config);
+  return config;
+}
+
+ClusterConfig load_cluster(const std::filesystem::path& path) {
+  ClusterConfig config = parse_cluster(read_text(path), path.string());
+  config.model = find_model(config, path);
+  return config;
+}
+
+}  // namespace ferry

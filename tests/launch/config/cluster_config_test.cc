@@ -1,0 +1,270 @@
+#include "launch/config/cluster_config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "core/base/error.h"
+
+namespace ferry {
+namespace {
+
+constexpr const char* kGroups = "groups:\n  - {name: a, role: mixed}\n";
+
+std::string message_of(const std::string& yaml) {
+  try {
+    parse_cluster(yaml, "cluster.yaml");
+  } catch (const Error& e) {
+    return e.what();
+  }
+  return "no error";
+}
+
+std::string with_groups(const std::string& rest) { return "model: m.gguf\n" + rest + "\n" + kGroups; }
+
+TEST(ClusterConfig, TheExampleOfTheManualIsRead) {
+  const ClusterConfig c = parse_cluster(R"(
+model: smollm2-135m.gguf
+compute: cpu
+threads: 3
+kv:
+  page_tokens: 32
+  dtype: bf16
+  memory: 1.5GB
+groups:
+  - {name: prefill-0, role: prefill, tp: 2, hosts: [localhost]}
+  - {name: decode-0,  role: decode,  tp: 3, hosts: ["node1:2", node2]}
+scheduling: {max_batch_tokens: 256, max_sequences: 8}
+link:
+  transport: rdma
+  require: rdma
+  min_gb_per_s: 2.5
+  verify: all
+  overlap: after_prefill
+router:
+  listen: 0.0.0.0:9000
+  control: head.cluster:9001
+deadline_ms: 1000
+)",
+                                        "cluster.yaml");
+  EXPECT_EQ(c.model, "smollm2-135m.gguf");
+  EXPECT_EQ(c.compute, ClusterConfig::Compute::cpu);
+  EXPECT_EQ(c.threads, 3);
+  EXPECT_EQ(c.max_context, std::nullopt);
+  EXPECT_EQ(c.kv, (KvConfig{.page_tokens = 32, .dtype = KvDtype::bf16, .memory = 1'500'000'000}));
+  ASSERT_EQ(c.groups.size(), 2u);
+  EXPECT_EQ(c.groups[0], (GroupConfig{.name = "prefill-0", .role = GroupConfig::Role::prefill, .tp = 2}));
+  EXPECT_EQ(c.groups[1].hosts, (std::vector<std::string>{"node1:2", "node2"}));
+  EXPECT_EQ(c.n_ranks(), 5);
+  EXPECT_EQ(c.scheduling, (SchedulingConfig{.max_batch_tokens = 256, .max_sequences = 8}));
+  EXPECT_EQ(c.link, (LinkConfig{.transport = LinkConfig::Transport::rdma,
+                                .require = LinkConfig::Require::rdma,
+                                .min_gb_per_s = 2.5,
+                                .verify = LinkConfig::Verify::all,
+                                .overlap = LinkConfig::Overlap::after_prefill}));
+  EXPECT_EQ(c.router.listen, (HostPort{"0.0.0.0", 9000}));
+  EXPECT_EQ(c.router.control.text(), "head.cluster:9001");
+  EXPECT_EQ(c.deadline_ms, 1000);
+}
+
+TEST(ClusterConfig, WhatTheFileLeavesOutHasItsDefault) {
+  const ClusterConfig c = parse_cluster("model: m\ngroups: [{name: a, role: mixed}]", "c.yaml");
+  EXPECT_EQ(c.kv, KvConfig{});
+  EXPECT_EQ(c.kv.memory, size_t{256} << 20);
+  EXPECT_EQ(c.link, LinkConfig{});
+  EXPECT_EQ(c.router, RouterConfig{});
+  EXPECT_EQ(c.scheduling, SchedulingConfig{});
+  EXPECT_EQ(c.groups[0].tp, 1);
+  EXPECT_EQ(c.groups[0].hosts, std::vector<std::string>{"localhost"});
+}
+
+struct Mistake {
+  const char* yaml;
+  const char* message;
+};
+
+TEST(ClusterConfig, AnUnknownKeyIsRefusedWithTheNearestKnownOne) {
+  const std::vector<Mistake> mistakes = {
+      {"scheduling: {scheduelr: 1}",
+       "cluster.yaml:2: unknown key 'scheduelr' in 'scheduling'; did you mean 'max_sequences'?"},
+      {"kv: {page_token: 1}", "cluster.yaml:2: unknown key 'page_token' in 'kv'; did you mean 'page_tokens'?"},
+      {"link:\n  verfiy: all", "cluster.yaml:3: unknown key 'verfiy' in 'link'; did you mean 'verify'?"},
+      {"deadline: 5", "cluster.yaml:2: unknown key 'deadline'; did you mean 'deadline_ms'?"},
+      {"? [a, b]\n: 5", "cluster.yaml:2: a key: expected a name, found a list"},
+  };
+  for (const Mistake& m : mistakes) EXPECT_EQ(message_of(with_groups(m.yaml)), m.message);
+  EXPECT_EQ(message_of("modle: m\ngroups: [{name: a, role: mixed}]"),
+            "cluster.yaml:1: unknown key 'modle'; did you mean 'model'?");
+  EXPECT_EQ(message_of("model: m\ngroups:\n- {name: a, role: mixed}\n- {name: b, role: mixed,\n   pt: 1}"),
+            "cluster.yaml:5: unknown key 'pt' in 'groups[1]'; did you mean 'tp'?");
+}
+
+TEST(ClusterConfig, AWrongValueIsRefusedWithWhatIsAllowed) {
+  const std::vector<Mistake> mistakes = {
+      {"compute: gpu", "cluster.yaml:2: compute: expected one of auto, reference, cpu, cuda, found 'gpu'"},
+      {"kv: {page_tokens: 0}", "cluster.yaml:2: kv.page_tokens: expected a whole number from 1 to 1024, found '0'"},
+      {"kv: {page_tokens: 16.5}",
+       "cluster.yaml:2: kv.page_tokens: expected a whole number from 1 to 1024, found '16.5'"},
+      {"kv: {page_tokens: 99999999999999999999}",
+       "cluster.yaml:2: kv.page_tokens: expected a whole number from 1 to 1024, found '99999999999999999999'"},
+      {"kv: {page_tokens: [16]}",
+       "cluster.yaml:2: kv.page_tokens: expected a whole number from 1 to 1024, found a list"},
+      {"kv: {dtype: f8}", "cluster.yaml:2: kv.dtype: expected one of f32, f16, bf16, found 'f8'"},
+      {"kv: {memory: 3 parsecs}",
+       "cluster.yaml:2: kv.memory: expected a size from 64KiB to 64TiB, such as 256MiB or 1.5GB, found '3 parsecs'"},
+      {"kv: {memory: -1GiB}",
+       "cluster.yaml:2: kv.memory: expected a size from 64KiB to 64TiB, such as 256MiB or 1.5GB, found '-1GiB'"},
+      {"kv: 7", "cluster.yaml:2: kv: expected a map (key: value), found '7'"},
+      {"kv:", "cluster.yaml:2: kv: expected a map (key: value), found nothing"},
+      {"threads: many", "cluster.yaml:2: threads: expected 'auto' or a whole number from 1 to 1024, found 'many'"},
+      {"link: {min_gb_per_s: .nan}",
+       "cluster.yaml:2: link.min_gb_per_s: expected a number from 0 to 10000, found '.nan'"},
+      {"link: {min_gb_per_s: nan}",
+       "cluster.yaml:2: link.min_gb_per_s: expected a number from 0 to 10000, found 'nan'"},
+      {"router: {listen: here}",
+       "cluster.yaml:2: router.listen: expected host:port, such as 127.0.0.1:8000, found 'here'"},
+      {"router: {listen: 'here:'}",
+       "cluster.yaml:2: router.listen: expected host:port, such as 127.0.0.1:8000, found 'here:'"},
+      {"router: {listen: ':80'}",
+       "cluster.yaml:2: router.listen: expected host:port, such as 127.0.0.1:8000, found ':80'"},
+      {"router: {listen: 'a:65536'}",
+       "cluster.yaml:2: router.listen: expected host:port, such as 127.0.0.1:8000, found 'a:65536'"},
+      {"deadline_ms: {}",
+       "cluster.yaml:2: deadline_ms: expected a whole number from 1 to 86400000, found an empty map"},
+  };
+  for (const Mistake& m : mistakes) EXPECT_EQ(message_of(with_groups(m.yaml)), m.message);
+}
+
+TEST(ClusterConfig, GroupsThatCannotWorkAreRefused) {
+  const std::vector<Mistake> mistakes = {
+      {"", "cluster.yaml:1: groups is missing"},
+      {"groups: []",
+       "cluster.yaml:2: groups: expected a list of groups, each {name: …, role: …, tp: …}, found an empty list"},
+      {"groups: [x]", "cluster.yaml:2: groups[0]: expected a map (key: value), found 'x'"},
+      {"groups: [{role: mixed}]", "cluster.yaml:2: groups[0].name is missing"},
+      {"groups: [{name: a}]", "cluster.yaml:2: groups[0].role is missing"},
+      {"groups: [{name: '--help', role: mixed}]",
+       "cluster.yaml:2: groups[0].name: expected a name of letters, digits, '.', '_' and '-', found '--help'"},
+      {"groups: [{name: a, role: decoder}]",
+       "cluster.yaml:2: groups[0].role: expected one of prefill, decode, mixed, found 'decoder'"},
+      {"groups: [{name: a, role: mixed, tp: 0}]",
+       "cluster.yaml:2: groups[0].tp: expected a whole number from 1 to 1024, found '0'"},
+      {"groups: [{name: a, role: mixed, hosts: localhost}]",
+       "cluster.yaml:2: groups[0].hosts: expected a list of hosts, such as [node1, node2], found 'localhost'"},
+      {"groups: [{name: a, role: mixed, hosts: ['a,b']}]",
+       "cluster.yaml:2: groups[0].hosts: expected a host, found 'a,b'"},
+      {"groups: [{name: a, role: mixed, hosts: [-H]}]", "cluster.yaml:2: groups[0].hosts: expected a host, found '-H'"},
+      {"groups:\n- {name: a, role: prefill}\n- {name: b, role: decode}\n- {name: a, role: decode}",
+       "cluster.yaml:5: group 'a' is named twice (first on line 3)"},
+      {"groups: [{name: a, role: prefill}]",
+       "cluster.yaml:2: no group can decode; one needs role: decode or role: mixed"},
+      {"groups: [{name: a, role: decode}]",
+       "cluster.yaml:2: no group can prefill; one needs role: prefill or role: mixed"},
+  };
+  for (const Mistake& m : mistakes) EXPECT_EQ(message_of(std::string("model: m\n") + m.yaml), m.message);
+}
+
+TEST(ClusterConfig, AKeyGivenTwiceIsRefused) {
+  EXPECT_EQ(message_of(with_groups("compute: cpu\nkv: {}\ncompute: auto")),
+            "cluster.yaml:4: compute is given twice (first on line 2)");
+  EXPECT_EQ(message_of(with_groups("link:\n  verify: all\n  verify: all")),
+            "cluster.yaml:4: link.verify is given twice (first on line 3)");
+}
+
+TEST(ClusterConfig, WhatIsNoYamlIsAnErrorWithItsLine) {
+  EXPECT_THAT(message_of("model: m\ngroups: [\n"), testing::StartsWith("cluster.yaml:3: not valid YAML: "));
+  EXPECT_EQ(message_of(""), "cluster.yaml: the file is empty");
+  EXPECT_EQ(message_of("# only a comment\n"), "cluster.yaml: the file is empty");
+  EXPECT_EQ(message_of("a: 1\n---\nb: 2\n"), "cluster.yaml: expected one YAML document, found 2");
+  EXPECT_EQ(message_of("- a\n"), "cluster.yaml:1: the file: expected a map (key: value), found a list");
+  EXPECT_THAT(message_of("model: *nobody\n"), testing::StartsWith("cluster.yaml:1: not valid YAML: "));
+}
+
+TEST(ClusterConfig, HostileYamlIsAnErrorAndNotACrash) {
+  EXPECT_THAT(message_of(std::string(10'000, '[')), testing::HasSubstr("not valid YAML"));
+  EXPECT_THAT(message_of("model: " + std::string(10'000, '[') + std::string(10'000, ']')),
+              testing::HasSubstr("not valid YAML"));
+  std::string nested;
+  for (int i = 0; i < 1200; ++i) nested += std::string(i, ' ') + "a:\n";
+  EXPECT_THAT(message_of(nested), testing::HasSubstr("cluster.yaml:"));
+  EXPECT_EQ(message_of(std::string((1 << 20) + 1, '#')), "cluster.yaml: larger than 1 MiB, which no cluster YAML is");
+
+  std::string bomb = "a0: &a0 [x, x]\n";
+  for (int i = 1; i < 40; ++i) bomb += str("a", i, ": &a", i, " [*a", i - 1, ", *a", i - 1, "]\n");
+  EXPECT_THAT(message_of(bomb), testing::HasSubstr("unknown key 'a0'"));
+}
+
+TEST(ClusterConfig, EveryEffectiveValueIsPrintedWithWhereItComesFrom) {
+  std::ostringstream out;
+  print_effective(parse_cluster("model: m\nkv:\n  dtype: f16\ngroups:\n- {name: a, role: mixed}\n", "c.yaml"), out);
+  EXPECT_EQ(out.str(), R"(model: m (c.yaml:1)
+compute: auto (default)
+threads: auto (default)
+max_context: auto (default)
+chat_format: auto (default)
+kv.page_tokens: 16 (default)
+kv.dtype: f16 (c.yaml:3)
+kv.memory: 256MiB (default)
+groups[0].name: a (c.yaml:5)
+groups[0].role: mixed (c.yaml:5)
+groups[0].tp: 1 (default)
+groups[0].hosts: [localhost] (default)
+scheduling.max_batch_tokens: 512 (default)
+scheduling.max_sequences: 64 (default)
+link.transport: auto (default)
+link.require: any (default)
+link.min_gb_per_s: 0 (default)
+link.verify: sampled (default)
+link.overlap: layers (default)
+router.listen: 127.0.0.1:8000 (default)
+router.control: 127.0.0.1:8001 (default)
+deadline_ms: 60000 (default)
+)");
+}
+
+class LoadCluster : public testing::Test {
+ protected:
+  void SetUp() override {
+    directory_ = std::filesystem::path(testing::TempDir()) / "ferry_load_cluster";
+    std::filesystem::remove_all(directory_);
+    std::filesystem::create_directories(directory_ / "models");
+  }
+  void TearDown() override { std::filesystem::remove_all(directory_); }
+
+  std::filesystem::path write(const std::string& name, const std::string& text) {
+    std::ofstream(directory_ / name) << text;
+    return directory_ / name;
+  }
+
+  std::filesystem::path directory_;
+};
+
+TEST_F(LoadCluster, ARelativeModelIsLookedForBesideTheYaml) {
+  const auto model = write("models/m.gguf", "GGUF");
+  const auto yaml = write("c.yaml", "model: models/../models/m.gguf\ngroups: [{name: a, role: mixed}]\n");
+  EXPECT_EQ(load_cluster(yaml).model, model);
+}
+
+TEST_F(LoadCluster, AModelThatIsNowhereIsAnErrorThatSaysWhatWasTried) {
+  const auto yaml = write("c.yaml", "# here\nmodel: no.gguf\ngroups: [{name: a, role: mixed}]\n");
+  try {
+    load_cluster(yaml);
+    FAIL() << "no error";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.what(), yaml.string() + ":2: model: no such file: 'no.gguf' (tried " +
+                            (directory_ / "no.gguf").string() + " and " +
+                            (std::filesystem::current_path() / "no.gguf").string() + ")");
+  }
+}
+
+TEST_F(LoadCluster, AFileThatCannotBeReadIsNamed) {
+  EXPECT_THAT([&] { load_cluster(directory_ / "none.yaml"); },
+              testing::ThrowsMessage<Error>(testing::HasSubstr("none.yaml: No such file or directory")));
+  EXPECT_THAT([&] { load_cluster(directory_); }, testing::ThrowsMessage<Error>(testing::HasSubstr("is a directory")));
+}
+
+}  // namespace
+}  // namespace ferry
