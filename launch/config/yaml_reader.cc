@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "core/base/quoted.h"
 #include "launch/config/byte_size.h"
 #include "launch/config/nearest.h"
 
@@ -33,13 +34,8 @@ bool is_host(std::string_view text) {
   return !text.empty() && text.size() <= 255 && text[0] != '-' && std::ranges::all_of(text, is_host_letter);
 }
 
-// What stands in the file may be long; a message shows its beginning.
-std::string shown(std::string_view text) {
-  return fmt::format("'{}{}'", text.substr(0, 60), text.size() > 60 ? "…" : "");
-}
-
 std::string found_in(const YAML::Node& node) {
-  if (node.IsScalar()) return shown(node.Scalar());
+  if (node.IsScalar()) return ferry::quoted(node.Scalar());
   if (!node.IsMap() && !node.IsSequence()) return "nothing";
   const std::string_view kind = node.IsMap() ? "map" : "list";
   return fmt::format("{} {}", node.size() == 0 ? "an empty" : "a", kind);
@@ -149,7 +145,8 @@ void YamlReader::refuse_unknown_keys() const {
     const std::string name = scalar(entry.first, path_.empty() ? "a key" : "a key of " + path_, "a name");
     if (std::ranges::find(known_, name) != known_.end()) continue;
     const std::string where = path_.empty() ? "" : fmt::format(" in '{}'", path_);
-    fail(entry.first, fmt::format("unknown key {}{}; did you mean '{}'?", shown(name), where, nearest(name, known_)));
+    fail(entry.first,
+         fmt::format("unknown key {}{}; did you mean '{}'?", ferry::quoted(name), where, nearest(name, known_)));
   }
 }
 

@@ -30,9 +30,10 @@ class YamlReader {
   template <class Value, class... Allowed>
   void operator()(std::string_view key, Value& value, Allowed... allowed) {
     known_.push_back(key);
-    for (const auto& [name, node] : map_) {
+    for (const auto& entry : map_) {
       // A name that is no text (a list, a map) is refused with the unknown ones.
-      if (name.IsScalar() && name.Scalar() == key) return set(name, node, value, allowed...);
+      const bool found = entry.first.IsScalar() && entry.first.Scalar() == key;
+      if (found) return set(entry.first, entry.second, value, allowed...);
     }
     if constexpr ((std::is_same_v<Allowed, Required> || ...)) missing_.push_back(key);
   }
