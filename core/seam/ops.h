@@ -79,7 +79,7 @@ struct Matmul {                 // y = x · wᵀ (+ bias)
   int n_rows = 0;
 };
 
-enum class RopePairs : uint8_t { interleaved, halves };  // (2i, 2i+1) or (i, i + head_dim/2)
+enum class RopePairs : uint8_t { interleaved, halves };  // (2i, 2i+1) or (i, i + n_rotated/2)
 
 struct Rope {                      // rotates in place: pair i of a head by positions[r] · inverse_frequencies[i]
   float* x = nullptr;              // [n_rows, n_heads, head_dim]
