@@ -1,0 +1,197 @@
+// Products with matrices of every format, and rows of them as embeddings.
+
+#include <bit>
+#include <cstring>
+
+#include "core/base/half.h"
+#include "tests/kernels/ops_fixture.h"
+
+namespace ferry {
+namespace {
+
+constexpr std::array kTypes = {TensorType::f32,  TensorType::f16,  TensorType::bf16, TensorType::q8_0,
+                               TensorType::q4_0, TensorType::q4_1, TensorType::q5_0, TensorType::q5_1,
+                               TensorType::q4_k, TensorType::q5_k, TensorType::q6_k};
+
+// A file's matrix: random codes, and scales (16-bit floats, at the places where each format has them) of a usual size.
+class FileMatrix {
+ public:
+  FileMatrix(TensorType type, int n_rows, int n_cols, Random& random) : type_(type), n_rows_(n_rows), n_cols_(n_cols) {
+    const TensorFormat& format = format_of(type);
+    const int n_blocks = n_rows * n_cols / format.block_values;
+    bytes_.resize(static_cast<size_t>(n_blocks) * static_cast<size_t>(format.block_bytes));
+    for (std::byte& byte : bytes_) byte = static_cast<std::byte>(random.bits());
+    for (int b = 0; b < n_blocks; ++b) set_scales(bytes_.data() + b * format.block_bytes, random);
+  }
+
+  MatrixSlice all() const { return {view(), 0, n_rows_, 0, n_cols_}; }
+  MatrixView view() const {
+    const TensorFormat& format = format_of(type_);
+    const auto row_bytes = static_cast<size_t>(n_cols_ / format.block_values * format.block_bytes);
+    return {type_, bytes_.data(), n_rows_, n_cols_, row_bytes};
+  }
+
+ private:
+  void set_scales(std::byte* block, Random& random) {
+    const auto put_half = [&](size_t offset, float value) {
+      const uint16_t half = type_ == TensorType::bf16 ? bf16_of_f32(value) : f16_of_f32(value);
+      std::memcpy(block + offset, &half, sizeof half);
+    };
+    switch (type_) {
+      case TensorType::f32: {
+        const float value = random.normal();
+        std::memcpy(block, &value, sizeof value);
+        break;
+      }
+      case TensorType::q4_1:
+      case TensorType::q5_1:
+      case TensorType::q4_k:
+      case TensorType::q5_k:
+        put_half(2, 0.1f * random.normal());
+        [[fallthrough]];
+      case TensorType::f16:
+      case TensorType::bf16:
+      case TensorType::q4_0:
+      case TensorType::q5_0:
+      case TensorType::q8_0:
+        put_half(0, 0.02f * random.normal());
+        break;
+      case TensorType::q6_k:
+        put_half(208, 0.001f * random.normal());
+        break;
+    }
+  }
+
+  TensorType type_;
+  int n_rows_, n_cols_;
+  std::vector<std::byte> bytes_;
+};
+
+struct Products {
+  Doubles values;  // [n_rows, n_out]
+  Doubles sizes;   // sums of absolute products
+};
+
+Products exact_products(const MatrixSlice& w, const Floats& x, const Floats& bias, int n_rows) {
+  const auto n_in = static_cast<size_t>(w.n_cols()), n_out = static_cast<size_t>(w.n_rows());
+  Products products{Doubles(n_out * static_cast<size_t>(n_rows)), Doubles(n_out * static_cast<size_t>(n_rows))};
+  Floats weights(n_in);
+  for (size_t o = 0; o < n_out; ++o) {
+    dequantize_row(w, static_cast<int>(o), weights);
+    for (size_t r = 0; r < static_cast<size_t>(n_rows); ++r) {
+      double sum = bias.empty() ? 0 : static_cast<double>(bias[o]), size = std::abs(sum);
+      for (size_t i = 0; i < n_in; ++i) {
+        const double product = static_cast<double>(weights[i]) * static_cast<double>(x[r * n_in + i]);
+        sum += product;
+        size += std::abs(product);
+      }
+      products.values[r * n_out + o] = sum;
+      products.sizes[r * n_out + o] = size;
+    }
+  }
+  return products;
+}
+
+class MatmulContract : public OpsContract {
+ protected:
+  Floats product(const Weight& w, const Floats& x, const Floats& bias, int n_rows) {
+    Floats y(static_cast<size_t>(n_rows * w.n_rows()), NAN);
+    ops().matmul({&w, x.data(), y.data(), bias.empty() ? nullptr : bias.data(), n_rows});
+    return y;
+  }
+
+  void expect_exact(const MatrixSlice& slice, int n_rows, Random& random) {
+    const Floats x = random.normals(n_rows * slice.n_cols());
+    const Floats bias = random.between(0, 1) ? random.normals(slice.n_rows()) : Floats{};
+    const std::unique_ptr<Weight> w = ops().prepare(slice);
+    EXPECT_EQ(w->n_rows(), slice.n_rows());
+    EXPECT_EQ(w->n_cols(), slice.n_cols());
+    const Products want = exact_products(slice, x, bias, n_rows);
+    // f32 sums: each of n roundings is at most 2⁻²⁴ of a partial sum; in practice they cancel to a few in all.
+    expect_near(product(*w, x, bias, n_rows), want.values, want.sizes, 1e-6);
+  }
+};
+
+TEST_P(MatmulContract, EveryFormatGivesTheProductsOfItsDequantizedWeights) {
+  for (const TensorType type : kTypes) {
+    for (const int n_rows : {1, 2, 3, 4, 5, 7, 8, 9, 13, 40}) {
+      const uint64_t seed = static_cast<uint64_t>(type) * 100 + static_cast<uint64_t>(n_rows);
+      SCOPED_TRACE(testing::Message() << format_of(type).name << ", " << n_rows << " rows, seed " << seed);
+      Random random(seed);
+      const int block = format_of(type).block_values;
+      const FileMatrix matrix(type, random.between(1, 90), block * random.between(1, 1200 / std::max(block, 32)),
+                              random);
+      expect_exact(matrix.all(), n_rows, random);
+    }
+  }
+}
+
+TEST_P(MatmulContract, ASliceMayBeginAndEndInsideABlock) {
+  for (const TensorType type : kTypes) {
+    for (uint64_t seed = 0; seed < 8; ++seed) {
+      SCOPED_TRACE(testing::Message() << format_of(type).name << ", seed " << seed);
+      Random random(seed);
+      const FileMatrix matrix(type, 70, 768, random);
+      MatrixSlice slice = matrix.all();
+      slice.row_begin = random.between(0, 40);
+      slice.row_end = random.between(slice.row_begin + 1, 70);
+      slice.col_begin = random.between(0, 767);
+      slice.col_end = random.between(slice.col_begin + 1, 768);
+      expect_exact(slice, random.one_of({1, 2, 6, 17}), random);
+    }
+  }
+}
+
+TEST_P(MatmulContract, ARowsProductsDoNotDependOnTheRowsBesideIt) {
+  for (const TensorType type : kTypes) {
+    SCOPED_TRACE(format_of(type).name);
+    Random random(7);
+    const FileMatrix matrix(type, 83, 768, random);
+    MatrixSlice slice = matrix.all();
+    slice.col_begin = 50;
+    const std::unique_ptr<Weight> w = ops().prepare(slice);
+    const int n_in = slice.n_cols(), n_out = slice.n_rows();
+    const Floats x = random.normals(100 * n_in);
+    const Floats all = product(*w, x, {}, 100);
+    for (const int n_rows : {1, 2, 3, 4, 5, 6, 7, 8, 11, 33}) {
+      const int first = random.between(0, 100 - n_rows);
+      const Floats some =
+          product(*w, Floats(x.begin() + first * n_in, x.begin() + (first + n_rows) * n_in), {}, n_rows);
+      EXPECT_EQ(some, Floats(all.begin() + first * n_out, all.begin() + (first + n_rows) * n_out)) << n_rows << " rows";
+    }
+  }
+}
+
+TEST_P(MatmulContract, NoRowsAreNoProducts) {
+  Random random(1);
+  const FileMatrix matrix(TensorType::q4_1, 8, 64, random);
+  const std::unique_ptr<Weight> w = ops().prepare(matrix.all());
+  EXPECT_TRUE(product(*w, {}, {}, 0).empty());
+}
+
+TEST_P(MatmulContract, AnEmbeddingIsARowOfTheTableOrZerosWhereTheTableLacksIt) {
+  for (const TensorType type : kTypes) {
+    SCOPED_TRACE(format_of(type).name);
+    Random random(3);
+    const FileMatrix matrix(type, 50, 512, random);
+    MatrixSlice slice = matrix.all();
+    slice.row_begin = 10;
+    const std::unique_ptr<Weight> table = ops().prepare(slice);
+    const std::vector<int> tokens = {100, 139, 140, 99, 117, 0, 117};
+    Floats out(tokens.size() * 512, NAN);
+    ops().embed({table.get(), tokens.data(), out.data(), static_cast<int>(tokens.size()), 100, 0.5f});
+    Floats row(512);
+    for (size_t i = 0; i < tokens.size(); ++i) {
+      std::ranges::fill(row, 0.0f);
+      if (tokens[i] >= 100 && tokens[i] < 140) dequantize_row(slice, tokens[i] - 100, row);
+      for (float& value : row) value *= 0.5f;
+      EXPECT_EQ(Floats(out.begin() + static_cast<int64_t>(i) * 512, out.begin() + static_cast<int64_t>(i + 1) * 512),
+                row);
+    }
+  }
+}
+
+FERRY_FOR_EVERY_IMPLEMENTATION(MatmulContract);
+
+}  // namespace
+}  // namespace ferry
