@@ -1,0 +1,13 @@
+#pragma once
+// Pins the character classes of a regular expression to Unicode 16 and to White_Space, so that words are cut the same
+// with every PCRE2.
+
+#include <string>
+#include <string_view>
+
+namespace ferry {
+
+// The pattern with \p{L}, \p{N}, \p{P}, \s and \S written out where PCRE2 may differ.
+std::string with_pinned_classes(std::string_view pattern);
+
+}  // namespace ferry
