@@ -125,7 +125,7 @@ struct Add {                 // x += y
   int64_t n = 0;
 };
 
-struct SelectRows {  // out[i] = x[rows[i]]
+struct SelectRows {           // out[i] = x[rows[i]]
   const float* x = nullptr;   // [n of x, width]
   const int* rows = nullptr;  // [n_rows]
   float* out = nullptr;       // [n_rows, width]; not x

@@ -1,0 +1,35 @@
+#pragma once
+// The rows of one step, flat: decode tokens and prefill chunks of many sequences side by side. See BatchView for how
+// the arrays hang together.
+
+#include <vector>
+
+#include "core/seam/ops.h"
+
+namespace ferry {
+
+struct Batch {
+  std::vector<int> tokens;            // [n_rows]
+  std::vector<int> positions;         // [n_rows]
+  std::vector<int> row_begin = {0};   // [n_sequences + 1]
+  std::vector<int> page_begin = {0};  // [n_sequences + 1]
+  std::vector<int> pages;             // [page_begin.back()]
+  std::vector<int> logit_rows;        // rows whose logits are wanted, ascending
+
+  int n_rows() const { return static_cast<int>(tokens.size()); }
+  int n_sequences() const { return static_cast<int>(row_begin.size()) - 1; }
+  BatchView view() const {
+    return {.n_rows = n_rows(),
+            .n_sequences = n_sequences(),
+            .positions = positions.data(),
+            .row_begin = row_begin.data(),
+            .page_begin = page_begin.data(),
+            .pages = pages.data()};
+  }
+  template <class A>
+  void fields(A& a) {
+    a(tokens, positions, row_begin, page_begin, pages, logit_rows);
+  }
+};
+
+}  // namespace ferry

@@ -1,0 +1,139 @@
+#include "core/model/model.h"
+
+#include "core/base/check.h"
+
+namespace ferry {
+
+namespace {
+
+std::vector<int> local_kv_heads(const ModelConfig& config, const TpSlice& slice) {
+  const int queries_per_kv = config.n_heads / config.n_kv_heads;
+  std::vector<int> heads;
+  for (int q = slice.q_heads.begin; q < slice.q_heads.end; ++q)
+    heads.push_back(q / queries_per_kv - slice.kv_heads.begin);
+  return heads;
+}
+
+}  // namespace
+
+Model::Model(ModelConfig config, const TpSlice& slice, ModelWeights weights, ModelLimits limits, Ops& ops,
+             Communicator& group)
+    : config_(std::move(config)),
+      slice_(slice),
+      weights_(std::move(weights)),
+      limits_(limits),
+      ops_(ops),
+      group_(group),
+      kv_head_of_(local_kv_heads(config_, slice)) {
+  const size_t rows = limits.max_rows;
+  for (auto* x : {&hidden_, &normed_, &partial_}) x->resize(rows * config_.width);
+  for (auto* x : {&q_, &attended_}) x->resize(rows * slice.q_heads.size() * config_.head_dim);
+  for (auto* x : {&k_, &v_}) x->resize(rows * slice.kv_heads.size() * config_.head_dim);
+  for (auto* x : {&gate_, &up_}) x->resize(rows * slice.ffn.size());
+  logits_.resize(static_cast<size_t>(limits.max_logit_rows) * slice.vocab.size());
+}
+
+std::span<const float> Model::forward(const Batch& batch, const KvLayout& layout, std::span<std::byte> kv,
+                                      const LayerDone& layer_done) {
+  const int n_rows = batch.n_rows(), n_logits = static_cast<int>(batch.logit_rows.size());
+  check(n_rows <= limits_.max_rows && n_logits <= limits_.max_logit_rows, "a batch fits the model's buffers");
+  const BatchView view = batch.view();
+
+  // The vocabulary is sharded: each rank embeds the tokens it holds, zeros elsewhere.
+  ops_.embed({.table = &weights_.embedding(),
+              .tokens = batch.tokens.data(),
+              .out = hidden_.data(),
+              .n_rows = n_rows,
+              .first_token = slice_.vocab.begin,
+              .scale = config_.embedding_scale});
+  group_.all_reduce_sum({hidden_.data(), static_cast<size_t>(n_rows) * config_.width});
+
+  for (int layer = 0; layer < config_.n_layers; ++layer) {
+    const LayerWeights& w = weights_.layers[layer];
+    const KvLayer pages = layout.layer(kv.data(), layer);
+
+    norm(hidden_.data(), w.attention_norm, normed_.data(), n_rows);
+    project_qkv(w, view);
+    ops_.write_kv({.k = k_.data(), .v = v_.data(), .kv = pages, .batch = view});
+    layer_done(layer);
+    attend(w, pages, view);  // partial_ [n_rows, width]
+    group_.all_reduce_sum({partial_.data(), static_cast<size_t>(n_rows) * config_.width});
+    add_to_residual(w.post_attention_norm, n_rows);
+
+    norm(hidden_.data(), w.ffn_norm, normed_.data(), n_rows);
+    feed_forward(w, n_rows);  // partial_ [n_rows, width]
+    group_.all_reduce_sum({partial_.data(), static_cast<size_t>(n_rows) * config_.width});
+    add_to_residual(w.post_ffn_norm, n_rows);
+  }
+
+  ops_.select_rows({.x = hidden_.data(),
+                    .rows = batch.logit_rows.data(),
+                    .out = partial_.data(),
+                    .n_rows = n_logits,
+                    .width = config_.width});
+  norm(partial_.data(), weights_.output_norm, normed_.data(), n_logits);
+  matmul(*weights_.output, normed_.data(), logits_.data(), n_logits);
+  return {logits_.data(), static_cast<size_t>(n_logits) * slice_.vocab.size()};
+}
+
+void Model::project_qkv(const LayerWeights& w, const BatchView& batch) {
+  matmul(*w.q, normed_.data(), q_.data(), batch.n_rows, w.q_bias);
+  matmul(*w.k, normed_.data(), k_.data(), batch.n_rows, w.k_bias);
+  matmul(*w.v, normed_.data(), v_.data(), batch.n_rows, w.v_bias);
+  head_norm_and_rope(q_.data(), w.q_norm, slice_.q_heads.size(), batch);
+  head_norm_and_rope(k_.data(), w.k_norm, slice_.kv_heads.size(), batch);
+}
+
+void Model::attend(const LayerWeights& w, const KvLayer& kv, const BatchView& batch) {
+  ops_.attention({.q = q_.data(),
+                  .out = attended_.data(),
+                  .kv_head_of = kv_head_of_.data(),
+                  .n_q_heads = slice_.q_heads.size(),
+                  .scale = config_.attention_scale,
+                  .kv = kv,
+                  .batch = batch});
+  matmul(*w.attention_out, attended_.data(), partial_.data(), batch.n_rows);
+}
+
+void Model::feed_forward(const LayerWeights& w, int n_rows) {
+  matmul(*w.gate, normed_.data(), gate_.data(), n_rows);
+  matmul(*w.up, normed_.data(), up_.data(), n_rows);
+  ops_.gated_activation({.gate = gate_.data(),
+                         .up = up_.data(),
+                         .out = gate_.data(),
+                         .n = static_cast<int64_t>(n_rows) * slice_.ffn.size(),
+                         .activation = config_.activation});
+  matmul(*w.down, gate_.data(), partial_.data(), n_rows);
+}
+
+void Model::add_to_residual(const std::vector<float>& post_norm, int n_rows) {
+  if (!post_norm.empty()) norm(partial_.data(), post_norm, partial_.data(), n_rows);
+  ops_.add({.x = hidden_.data(), .y = partial_.data(), .n = static_cast<int64_t>(n_rows) * config_.width});
+}
+
+void Model::norm(const float* x, const std::vector<float>& weight, float* out, int n_rows) {
+  ops_.rms_norm({.x = x,
+                 .weight = weight.data(),
+                 .out = out,
+                 .n_rows = n_rows,
+                 .width = static_cast<int>(weight.size()),
+                 .epsilon = config_.rms_epsilon});
+}
+
+void Model::head_norm_and_rope(float* x, const std::vector<float>& weight, int n_heads, const BatchView& batch) {
+  if (!weight.empty()) norm(x, weight, x, batch.n_rows * n_heads);  // a head is a row of head_dim
+  ops_.rope({.x = x,
+             .positions = batch.positions,
+             .inverse_frequencies = config_.inverse_frequencies.data(),
+             .n_rows = batch.n_rows,
+             .n_heads = n_heads,
+             .head_dim = config_.head_dim,
+             .n_rotated = config_.n_rotated,
+             .pairs = config_.rope_pairs});
+}
+
+void Model::matmul(const Weight& w, const float* x, float* y, int n_rows, const std::vector<float>& bias) {
+  ops_.matmul({.w = &w, .x = x, .y = y, .bias = bias.empty() ? nullptr : bias.data(), .n_rows = n_rows});
+}
+
+}  // namespace ferry

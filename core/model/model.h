@@ -1,0 +1,68 @@
+#pragma once
+// The decoder, as one rank of a tensor-parallel group runs it. Families differ in data (ModelConfig, which weights are
+// there), not in code.
+
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "core/engine/batch.h"
+#include "core/kv/kv_layout.h"
+#include "core/model/model_config.h"
+#include "core/model/weights.h"
+#include "core/seam/communicator.h"
+#include "core/seam/ops.h"
+
+namespace ferry {
+
+struct ModelLimits {
+  int max_rows = 0;        // of a batch
+  int max_logit_rows = 0;  // of a batch
+};
+
+class Model {
+ public:
+  // `ops` and `group` outlive the model.
+  Model(ModelConfig config, const TpSlice& slice, ModelWeights weights, ModelLimits limits, Ops& ops,
+        Communicator& group);
+
+  // Called when the keys and values of the batch's rows are in the pages of `layer`.
+  using LayerDone = std::function<void(int layer)>;
+
+  // Runs the batch over this rank's KV memory: [n logit rows, local vocab], valid until the next call.
+  std::span<const float> forward(const Batch& batch, const KvLayout& layout, std::span<std::byte> kv,
+                                 const LayerDone& layer_done);
+
+  const ModelConfig& config() const { return config_; }
+  const TpSlice& slice() const { return slice_; }
+  size_t weight_bytes() const { return weights_.bytes(); }
+
+ private:
+  void project_qkv(const LayerWeights& w, const BatchView& batch);
+  void attend(const LayerWeights& w, const KvLayer& kv, const BatchView& batch);
+  void feed_forward(const LayerWeights& w, int n_rows);
+  void add_to_residual(const std::vector<float>& post_norm, int n_rows);
+  void norm(const float* x, const std::vector<float>& weight, float* out, int n_rows);
+  void head_norm_and_rope(float* x, const std::vector<float>& weight, int n_heads, const BatchView& batch);
+  void matmul(const Weight& w, const float* x, float* y, int n_rows, const std::vector<float>& bias = {});
+
+  const ModelConfig config_;
+  const TpSlice slice_;
+  const ModelWeights weights_;
+  const ModelLimits limits_;
+  Ops& ops_;
+  Communicator& group_;
+  std::vector<int> kv_head_of_;  // [local query heads]
+
+  // Activations, sized for max_rows.
+  std::vector<float> hidden_;     // [rows, width], the residual stream
+  std::vector<float> normed_;     // [rows, width]
+  std::vector<float> q_;          // [rows, local query heads, head_dim]
+  std::vector<float> k_, v_;      // [rows, local KV heads, head_dim]
+  std::vector<float> attended_;   // [rows, local query heads, head_dim]
+  std::vector<float> gate_, up_;  // [rows, local ffn]
+  std::vector<float> partial_;    // [rows, width], this rank's part of a sum over ranks
+  std::vector<float> logits_;     // [logit rows, local vocab]
+};
+
+}  // namespace ferry

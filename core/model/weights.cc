@@ -1,0 +1,72 @@
+#include "core/model/weights.h"
+
+namespace ferry {
+
+namespace {
+
+MatrixSlice rows_of(const MatrixView& m, Range rows) { return {m, rows.begin, rows.end, 0, m.n_cols}; }
+MatrixSlice columns_of(const MatrixView& m, Range columns) { return {m, 0, m.n_rows, columns.begin, columns.end}; }
+Range times(Range heads, int head_dim) { return {heads.begin * head_dim, heads.end * head_dim}; }
+
+// [columns) of a matrix of one row, as floats; nothing where the model has no such vector.
+std::vector<float> vector_of(const MatrixView& m, Range columns) {
+  if (!m.data) return {};
+  std::vector<float> values(columns.size());
+  dequantize_row(columns_of(m, columns), 0, values);
+  return values;
+}
+std::vector<float> vector_of(const MatrixView& m) { return vector_of(m, {0, m.n_cols}); }
+
+LayerWeights load_layer(const LayerTensors& t, int head_dim, const TpSlice& slice, Ops& ops) {
+  const Range q = times(slice.q_heads, head_dim), kv = times(slice.kv_heads, head_dim);
+  LayerWeights w;
+  w.attention_norm = vector_of(t.attention_norm);
+  w.q = ops.prepare(rows_of(t.q, q));
+  w.k = ops.prepare(rows_of(t.k, kv));
+  w.v = ops.prepare(rows_of(t.v, kv));
+  w.q_bias = vector_of(t.q_bias, q);
+  w.k_bias = vector_of(t.k_bias, kv);
+  w.v_bias = vector_of(t.v_bias, kv);
+  w.q_norm = vector_of(t.q_norm);
+  w.k_norm = vector_of(t.k_norm);
+  w.attention_out = ops.prepare(columns_of(t.attention_out, q));
+  w.post_attention_norm = vector_of(t.post_attention_norm);
+  w.ffn_norm = vector_of(t.ffn_norm);
+  w.gate = ops.prepare(rows_of(t.gate, slice.ffn));
+  w.up = ops.prepare(rows_of(t.up, slice.ffn));
+  w.down = ops.prepare(columns_of(t.down, slice.ffn));
+  w.post_ffn_norm = vector_of(t.post_ffn_norm);
+  return w;
+}
+
+}  // namespace
+
+size_t ModelWeights::bytes() const {
+  size_t sum = output->bytes() + (own_embedding ? own_embedding->bytes() : 0);
+  for (const LayerWeights& w : layers) {
+    for (const auto* matrix : {&w.q, &w.k, &w.v, &w.attention_out, &w.gate, &w.up, &w.down}) sum += (*matrix)->bytes();
+  }
+  return sum;
+}
+
+TpShape tp_shape_of(const ModelConfig& config, const ModelTensors& tensors) {
+  int unit = 1;
+  for (const LayerTensors& layer : tensors.layers) unit = std::max(unit, format_of(layer.down.type).block_values);
+  return {.n_heads = config.n_heads,
+          .n_kv_heads = config.n_kv_heads,
+          .ffn_width = config.ffn_width,
+          .ffn_unit = unit,
+          .n_vocab = config.n_vocab};
+}
+
+ModelWeights load_weights(const ModelTensors& tensors, const ModelConfig& config, const TpSlice& slice, Ops& ops) {
+  ModelWeights w;
+  w.output = ops.prepare(rows_of(tensors.output, slice.vocab));
+  if (tensors.embedding.data != tensors.output.data)
+    w.own_embedding = ops.prepare(rows_of(tensors.embedding, slice.vocab));
+  w.output_norm = vector_of(tensors.output_norm);
+  for (const LayerTensors& layer : tensors.layers) w.layers.push_back(load_layer(layer, config.head_dim, slice, ops));
+  return w;
+}
+
+}  // namespace ferry
