@@ -34,7 +34,7 @@ struct Request {
   int max_length() const { return static_cast<int>(prompt.size()) + max_tokens; }
 };
 
-struct TokenLogprob {
+struct Alternative {
   int id = 0;
   float logprob = 0;  // natural log, whole vocabulary, temperature 1
   template <class A>
@@ -45,8 +45,8 @@ struct TokenLogprob {
 
 struct Token {
   int id = 0;
-  float logprob = 0;              // only where the request asks for logprobs
-  std::vector<TokenLogprob> top;  // best first
+  float logprob = 0;             // only where the request asks for logprobs
+  std::vector<Alternative> top;  // best first
   template <class A>
   void fields(A& a) {
     a(id, logprob, top);

@@ -79,7 +79,7 @@ double log_sum_exp(std::span<const float> logits) {
 
 }  // namespace
 
-Token sample(std::span<const float> logits, const Request& request, int position) {
+Token next_token(std::span<const float> logits, const Request& request, int position) {
   Token token;
   token.id = request.sampling.temperature > 0 ? drawn_from(logits, request.sampling, position) : best_of(logits);
   if (request.n_logprobs >= 0) {

@@ -10,6 +10,6 @@ namespace ferry {
 
 // logits [n_vocab]; position: of the chosen token in its sequence, prompt included. Greedy takes the lowest id among
 // equals.
-Token sample(std::span<const float> logits, const Request& request, int position);
+Token next_token(std::span<const float> logits, const Request& request, int position);
 
 }  // namespace ferry

@@ -40,14 +40,24 @@ struct ShipOrder {
   }
 };
 
+// Ship no more of an attempt, and tell the peer's leader (Landed, incomplete) when nothing of it is in flight.
+struct GiveUpOrder {
+  wire::Attempt attempt;
+  GroupId group = 0;
+  template <class A>
+  void fields(A& a) {
+    a(attempt, group);
+  }
+};
+
 struct Step {
   int64_t id = 0;
   Batch batch;
   std::vector<ConnectOrder> connects;
   std::vector<GroupId> disconnects;
   std::vector<ShipOrder> ships;
-  std::vector<wire::Attempt> gives_up;  // ship no more of these; say Landed (incomplete) when nothing is in flight
-  bool last = false;                    // the group ends after this step
+  std::vector<GiveUpOrder> gives_up;
+  bool last = false;  // the group ends after this step
   template <class A>
   void fields(A& a) {
     a(id, batch, connects, disconnects, ships, gives_up, last);

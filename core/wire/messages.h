@@ -139,12 +139,13 @@ struct Prefill {
     a(request, ticket, deadline_ms);
   }
 };
-struct Abort {
+struct Abort {  // to both groups of the pair; `decode` is where the pages are, empty when none were reserved
   Attempt attempt;
+  GroupKey decode;
   std::string why;
   template <class A>
   void fields(A& a) {
-    a(attempt, why);
+    a(attempt, decode, why);
   }
 };
 struct Stop {  // finish and leave

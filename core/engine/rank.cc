@@ -1,0 +1,112 @@
+#include "core/engine/rank.h"
+
+#include "core/base/check.h"
+#include "core/base/codec.h"
+#include "core/base/error.h"
+#include "core/base/hash.h"
+
+namespace ferry {
+
+namespace {
+
+std::span<const int> pages_of(const Batch& batch, int sequence) {
+  return std::span(batch.pages)
+      .subspan(batch.page_begin[sequence], batch.page_begin[sequence + 1] - batch.page_begin[sequence]);
+}
+
+void check_same_step(const std::vector<StepReceipt>& receipts) {
+  for (size_t rank = 1; rank < receipts.size(); ++rank) {
+    if (receipts[rank].step == receipts[0].step && receipts[rank].hash == receipts[0].hash) continue;
+    throw Error(str("ranks diverged: rank 0 ran step ", receipts[0].step, " (", receipts[0].hash, "), rank ", rank,
+                    " ran step ", receipts[rank].step, " (", receipts[rank].hash, ")"));
+  }
+}
+
+}  // namespace
+
+Rank::Rank(Model& model, const KvLayout& layout, std::span<std::byte> kv, Communicator& group, Shipper& shipper)
+    : model_(model), layout_(layout), kv_(kv), group_(group), shipper_(shipper) {
+  if (group.rank() != 0) return;
+  for (int rank = 0; rank < group.size(); ++rank)
+    vocab_.push_back(even_part(model.config().n_vocab, group.size(), rank));
+}
+
+StepResult Rank::run(const Step& step, const std::string& bytes) {
+  run_orders(step);
+  StepResult result;
+  if (step.batch.n_rows() > 0) result.logits = compute(step);
+  shipper_.progress();
+  result.receipts = exchange_receipts(step, bytes);
+  return result;
+}
+
+void Rank::follow() {
+  std::string bytes;
+  for (;;) {
+    group_.broadcast(bytes, [this] { shipper_.progress(); });
+    const auto step = unpack<Step>(bytes);
+    check(step.has_value(), "what the leader broadcasts is a step");
+    run(*step, bytes);
+    if (step->last) return;
+  }
+}
+
+void Rank::run_orders(const Step& step) {
+  for (GroupId group : step.disconnects) shipper_.disconnect(group);
+  for (const ConnectOrder& order : step.connects) shipper_.connect(order);
+  for (const GiveUpOrder& order : step.gives_up) shipper_.give_up(order);
+}
+
+std::span<const float> Rank::compute(const Step& step) {
+  const auto ship_layer = [&](int layer) {
+    for (const ShipOrder& order : step.ships) {
+      if (!order.deferred) shipper_.ship_layer(order, layer, pages_of(step.batch, order.sequence));
+    }
+  };
+  const std::span<const float> mine = model_.forward(step.batch, layout_, kv_, ship_layer);
+  for (const ShipOrder& order : step.ships) {
+    const Range layers = layout_.shard().layers;
+    for (int layer = layers.begin; order.deferred && layer < layers.end; ++layer) {
+      shipper_.ship_layer(order, layer, pages_of(step.batch, order.sequence));
+    }
+    if (order.last) shipper_.finish(order);
+  }
+  return gathered(mine, static_cast<int>(step.batch.logit_rows.size()));
+}
+
+std::span<const float> Rank::gathered(std::span<const float> mine, int n_rows) {
+  if (n_rows == 0) return {};
+  if (group_.size() == 1) return mine;
+  if (group_.rank() != 0) {
+    group_.gather(mine, {});
+    return {};
+  }
+  const int n_vocab = model_.config().n_vocab;
+  by_rank_.resize(static_cast<size_t>(n_rows) * n_vocab);
+  all_logits_.resize(by_rank_.size());
+  group_.gather(mine, by_rank_);
+  const float* from = by_rank_.data();
+  for (const Range vocab : vocab_) {
+    for (int row = 0; row < n_rows; ++row, from += vocab.size()) {
+      std::copy_n(from, vocab.size(), all_logits_.data() + static_cast<size_t>(row) * n_vocab + vocab.begin);
+    }
+  }
+  return all_logits_;
+}
+
+std::vector<StepReceipt> Rank::exchange_receipts(const Step& step, const std::string& bytes) {
+  const StepReceipt mine = {.step = step.id,
+                            .hash = hash_of(bytes),
+                            .drained = shipper_.take_drained(),
+                            .failures = shipper_.take_failures()};
+  std::vector<StepReceipt> receipts;
+  for (const std::string& one : group_.gather_bytes(pack(mine))) {
+    auto receipt = unpack<StepReceipt>(one);
+    check(receipt.has_value(), "a rank answers a step with a receipt");
+    receipts.push_back(std::move(*receipt));
+  }
+  check_same_step(receipts);
+  return receipts;
+}
+
+}  // namespace ferry

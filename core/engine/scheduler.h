@@ -1,0 +1,84 @@
+#pragma once
+// Continuous batching over paged KV: which sequences take part in the next step, and with which tokens. Decode tokens
+// first, then prefill chunks up to the token budget. Pure: no clock, no device.
+//
+// A sequence gets all the pages it can ever need when it is admitted, so a running one never waits for pages and a
+// batch larger than the memory is a queue, not a failure.
+
+#include <functional>
+#include <list>
+#include <optional>
+#include <vector>
+
+#include "core/engine/batch.h"
+#include "core/engine/request.h"
+#include "core/engine/step.h"
+#include "core/kv/page_allocator.h"
+#include "core/seam/clock.h"
+
+namespace ferry {
+
+struct SchedulingLimits {
+  int max_batch_tokens = 512;
+  int max_sequences = 64;
+};
+
+// Where a prompt's KV goes when it is computed.
+struct ShipTarget {
+  GroupId group = 0;
+  wire::Ticket ticket;
+};
+
+struct Sequence {
+  wire::Attempt attempt;
+  Request request;
+  std::vector<int> tokens;  // the prompt and what was generated
+  int n_computed = 0;       // tokens whose KV is in the pages
+  PageLease lease;
+  std::optional<ShipTarget> ship;  // prefill only, then ship; otherwise decode here
+  Instant since;                   // when this group got it
+  Instant deadline;
+
+  int n_prompt() const { return static_cast<int>(request.prompt.size()); }
+  int n_generated() const { return static_cast<int>(tokens.size()) - n_prompt(); }
+  // Tokens that need KV here: a prompt that is shipped leaves before its first generated token gets any.
+  int max_length() const { return ship ? n_prompt() : request.max_length(); }
+};
+
+class Scheduler {
+ public:
+  Scheduler(SchedulingLimits limits, PageAllocator& pages, int page_tokens);
+
+  void enqueue(Sequence sequence);      // waits for pages
+  Sequence& attach(Sequence sequence);  // has its pages, its prompt is computed
+  std::optional<Sequence> remove(const wire::Attempt& attempt);
+  std::vector<Sequence> remove_if(const std::function<bool(const Sequence&)>& condition);
+
+  struct Planned {
+    Sequence* sequence = nullptr;  // valid until it is removed
+    Range tokens;                  // whose KV this step computes
+    int logit_row = -1;            // index among the step's logits, when the last token is among them
+  };
+  struct Plan {
+    Batch batch;
+    std::vector<Planned> sequences;  // as in the batch
+  };
+  // An empty plan: nothing can run now. Counts the planned tokens as computed: the step must be run.
+  Plan plan();
+
+  int n_waiting() const { return static_cast<int>(waiting_.size()); }
+  int n_running() const { return static_cast<int>(running_.size()); }
+
+ private:
+  void admit();
+  void append(Sequence& sequence, int n_tokens, Plan& plan) const;
+
+  const SchedulingLimits limits_;
+  PageAllocator& pages_;
+  const int page_tokens_;
+  std::list<Sequence>
+      waiting_;  // in order of arrival: a large one at the head holds up the others rather than starving
+  std::list<Sequence> running_;
+};
+
+}  // namespace ferry
