@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 #include <functional>
+#include <ostream>
 #include <random>
 #include <string>
 #include <vector>
@@ -143,6 +144,8 @@ struct Case {
   const char* name;
   std::string (*body)(Communicator&);
 };
+inline void PrintTo(const Case& printed, std::ostream* out) { *out << printed.name; }
+
 inline constexpr Case kCases[] = {
     {"AllReduceSumsInRankOrder", all_reduce_sums_in_rank_order},
     {"GatherConcatenatesUnevenParts", gather_concatenates_uneven_parts},
