@@ -29,7 +29,7 @@ struct PromptLine {
   std::optional<uint64_t> seed;
   std::vector<std::string> stop;
   bool ignore_eos = false;
-  int logprobs = 0;  // alternatives to report beside each token
+  std::optional<int> logprobs;  // alternatives to report beside each token
 };
 
 struct BadLine {

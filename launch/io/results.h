@@ -10,12 +10,6 @@
 
 namespace ferry {
 
-struct TokenLogprob {
-  int id = 0;
-  float logprob = 0;
-  std::vector<std::pair<int, float>> top;  // [asked for] (id, logprob), best first
-};
-
 struct Usage {
   int prompt_tokens = 0;
   int completion_tokens = 0;
@@ -45,18 +39,27 @@ struct ResultMs {
 };
 
 struct Result {
+  struct Logprob {
+    int id = 0;
+    float logprob = 0;
+    std::vector<std::pair<int, float>> top;  // [asked for] (id, logprob), best first
+  };
+
   std::string id;
   std::vector<int> prompt_ids;
   std::vector<int> ids;
   std::string text;
   std::string finish_reason;  // "stop", "length", "error"
   std::string error;          // empty: none
-  std::vector<TokenLogprob> logprobs;
+  std::vector<Logprob> logprobs;
   Usage usage;
   Route route;
   KvMoved kv;
   ResultMs ms;
 };
+
+// The result of a request that was not answered.
+Result failed(std::string id, std::string why);
 
 // One line without its end; valid UTF-8 whatever the text's bytes are (invalid ones become U+FFFD).
 std::string json_line(const Result& result);

@@ -30,8 +30,8 @@ class GroupProcesses {
   // Every line that a group prints goes to `sink` as "[decode-0] line".
   using Sink = std::function<void(std::string_view line)>;
 
-  explicit GroupProcesses(Sink sink) : sink_(std::move(sink)) {}
-  ~GroupProcesses() { stop(Child::kGrace); }
+  explicit GroupProcesses(Sink sink);
+  ~GroupProcesses();  // stop(Child::kGrace)
   GroupProcesses(const GroupProcesses&) = delete;
   GroupProcesses& operator=(const GroupProcesses&) = delete;
 

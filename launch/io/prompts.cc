@@ -1,0 +1,235 @@
+#include "launch/io/prompts.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "core/base/error.h"
+#include "core/base/quoted.h"
+#include "launch/config/nearest.h"
+
+namespace ferry {
+namespace {
+
+using nlohmann::json;
+using Problem = std::string;  // why a value is refused; empty: it is not
+
+constexpr int kMaxDepth = 8;  // of nested lists and maps; a prompt has three
+constexpr size_t kMaxStops = 16;
+constexpr int kMaxLogprobs = 100;
+constexpr int kMaxInt = std::numeric_limits<int>::max();
+
+// The value as it stands in the line where it is short, its kind where it may be long.
+std::string found_in(const json& value) {
+  if (value.is_string()) return value.get_ref<const std::string&>().empty() ? "empty text" : "text";
+  if (value.is_array()) return value.empty() ? "an empty list" : "a list";
+  return value.is_object() ? "an object" : value.dump();
+}
+
+Problem expected(std::string_view what, const json& found) {
+  return fmt::format("expected {}, found {}", what, found_in(found));
+}
+
+// Every whole number of a prompt is a count, an id or a seed: none is negative.
+template <class T>
+Problem set_whole(const json& value, T low, T high, T& out) {
+  const bool fits = value.is_number_unsigned() && value.get<uint64_t>() >= static_cast<uint64_t>(low) &&
+                    value.get<uint64_t>() <= static_cast<uint64_t>(high);
+  if (!fits) return expected(fmt::format("a whole number from {} to {}", low, high), value);
+  out = value.get<T>();
+  return {};
+}
+
+template <class T>
+Problem set_whole(const json& value, T low, T high, std::optional<T>& out) {
+  return set_whole(value, low, high, out.emplace());
+}
+
+Problem set_real(const json& value, double low, double high, std::optional<float>& out) {
+  const bool fits = value.is_number() && value.get<double>() >= low && value.get<double>() <= high;
+  if (!fits) return expected(fmt::format("a number from {} to {}", low, high), value);
+  out = value.get<float>();
+  return {};
+}
+
+Problem set_text(const json& value, std::string& out) {
+  const bool fits = value.is_string() && !value.get_ref<const std::string&>().empty();
+  if (!fits) return expected("text", value);
+  out = value.get<std::string>();
+  return {};
+}
+
+Problem set_flag(const json& value, bool& out) {
+  if (!value.is_boolean()) return expected("true or false", value);
+  out = value.get<bool>();
+  return {};
+}
+
+Problem set_ids(const json& value, PromptLine& out) {
+  const bool filled = value.is_array() && !value.empty();
+  if (!filled) return expected("a list of token ids", value);
+  std::vector<int>& ids = out.prompt.emplace<std::vector<int>>();
+  for (const json& item : value) {
+    const Problem problem = set_whole(item, 0, kMaxInt, ids.emplace_back());
+    if (!problem.empty()) return fmt::format("item {}: {}", ids.size() - 1, problem);
+  }
+  return {};
+}
+
+Problem set_message(const json& value, PromptLine::Message& out) {
+  if (!value.is_object()) return expected("an object with role and content", value);
+  for (const auto& [key, field] : value.items()) {
+    if (key != "role" && key != "content") return fmt::format("unknown field {}", ferry::quoted(key));
+    if (!field.is_string()) return fmt::format("{}: {}", key, expected("text", field));
+  }
+  out = {.role = value.value("role", ""), .content = value.value("content", "")};
+  if (out.role.empty()) return "role is missing";
+  if (!value.contains("content")) return "content is missing";
+  return {};
+}
+
+Problem set_messages(const json& value, PromptLine& out) {
+  const bool filled = value.is_array() && !value.empty();
+  if (!filled) return expected("a list of messages", value);
+  auto& messages = out.prompt.emplace<std::vector<PromptLine::Message>>();
+  for (const json& item : value) {
+    const Problem problem = set_message(item, messages.emplace_back());
+    if (!problem.empty()) return fmt::format("message {}: {}", messages.size() - 1, problem);
+  }
+  return {};
+}
+
+Problem set_stop(const json& value, std::vector<std::string>& out) {
+  if (value.is_string()) return set_text(value, out.emplace_back());
+  if (!value.is_array()) return expected("text or a list of texts", value);
+  if (value.size() > kMaxStops) return fmt::format("more than {} texts", kMaxStops);
+  for (const json& item : value) {
+    const Problem problem = set_text(item, out.emplace_back());
+    if (!problem.empty()) return fmt::format("item {}: {}", out.size() - 1, problem);
+  }
+  return {};
+}
+
+struct Field {
+  std::string_view name;
+  Problem (*set)(const json& value, PromptLine& out);
+};
+
+constexpr std::array<std::string_view, 3> kPromptFields = {"prompt", "messages", "prompt_ids"};
+
+constexpr std::array kFields = {
+    Field{"id", [](const json& v, PromptLine& p) { return set_text(v, p.id); }},
+    Field{"prompt", [](const json& v, PromptLine& p) { return set_text(v, p.prompt.emplace<std::string>()); }},
+    Field{"messages", [](const json& v, PromptLine& p) { return set_messages(v, p); }},
+    Field{"prompt_ids", [](const json& v, PromptLine& p) { return set_ids(v, p); }},
+    Field{"max_tokens", [](const json& v, PromptLine& p) { return set_whole(v, 1, kMaxInt, p.max_tokens); }},
+    Field{"temperature", [](const json& v, PromptLine& p) { return set_real(v, 0, 100, p.temperature); }},
+    Field{"top_p", [](const json& v, PromptLine& p) { return set_real(v, 0, 1, p.top_p); }},
+    Field{"top_k", [](const json& v, PromptLine& p) { return set_whole(v, 0, kMaxInt, p.top_k); }},
+    Field{"min_p", [](const json& v, PromptLine& p) { return set_real(v, 0, 1, p.min_p); }},
+    Field{"seed", [](const json& v, PromptLine& p) { return set_whole<uint64_t>(v, 0, UINT64_MAX, p.seed); }},
+    Field{"stop", [](const json& v, PromptLine& p) { return set_stop(v, p.stop); }},
+    Field{"ignore_eos", [](const json& v, PromptLine& p) { return set_flag(v, p.ignore_eos); }},
+    Field{"logprobs", [](const json& v, PromptLine& p) { return set_whole(v, 0, kMaxLogprobs, p.logprobs); }},
+};
+
+Problem unknown_field(std::string_view name) {
+  std::array<std::string_view, kFields.size()> names;
+  std::ranges::transform(kFields, names.begin(), &Field::name);
+  return fmt::format("unknown field {}; did you mean '{}'?", ferry::quoted(name), nearest(name, names));
+}
+
+Problem fill(const json& object, PromptLine& out) {
+  for (const auto& [key, value] : object.items()) {
+    const auto field = std::ranges::find(kFields, key, &Field::name);
+    if (field == kFields.end()) return unknown_field(key);
+    const Problem problem = field->set(value, out);
+    if (!problem.empty()) return fmt::format("{}: {}", key, problem);
+  }
+  const auto n_prompts = std::ranges::count_if(kPromptFields, [&](auto name) { return object.contains(name); });
+  if (n_prompts == 0) return "one of prompt, messages and prompt_ids is missing";
+  if (n_prompts > 1) return "only one of prompt, messages and prompt_ids can be given";
+  return {};
+}
+
+// The library's message without its own prefix (its line is always 1) and without the text it last read, which may be
+// the whole line.
+std::string reason_of(const json::exception& e) {
+  constexpr size_t kLongest = 200;
+  std::string_view what = e.what();
+  what.remove_prefix(std::min(what.find("] ") + 2, what.size()));
+  const size_t column = what.find("column ");
+  if (what.starts_with("parse error at line 1, ")) what.remove_prefix(std::min(column, what.size()));
+  return std::string(what.substr(0, what.find("; last read")).substr(0, kLongest));
+}
+
+// Throws what the library throws, and Error for a line that is valid but deeper than any prompt or names a field twice.
+json parse_object(const std::string& text) {
+  std::set<std::string> names;
+  const auto guard = [&names](int depth, json::parse_event_t event, json& parsed) {
+    if (depth > kMaxDepth) throw Error(fmt::format("nested deeper than {} levels", kMaxDepth));
+    const bool is_field = depth == 1 && event == json::parse_event_t::key;
+    if (is_field && !names.insert(parsed.get<std::string>()).second) {
+      throw Error(fmt::format("field {} is given twice", ferry::quoted(parsed.get<std::string>())));
+    }
+    return true;
+  };
+  return json::parse(text, guard);
+}
+
+bool is_blank(std::string_view text) { return text.find_first_not_of(" \t\r\n") == std::string_view::npos; }
+
+// Reads to the end of the line but keeps no more than the limit and a byte.
+std::optional<std::string> next_line(std::istream& in, size_t limit) {
+  std::string text;
+  std::streambuf& bytes = *in.rdbuf();
+  constexpr int kEnd = std::char_traits<char>::eof();
+  if (bytes.sgetc() == kEnd) return std::nullopt;
+  for (int c = bytes.sbumpc(); c != kEnd && c != '\n'; c = bytes.sbumpc()) {
+    if (text.size() <= limit) text += static_cast<char>(c);
+  }
+  return text;
+}
+
+}  // namespace
+
+PromptEntry parse_prompt(const std::string& text, int line) {
+  BadLine bad{.line = line, .id = fmt::format("line-{}", line), .why = {}};
+  PromptLine prompt;
+  prompt.line = line;
+  prompt.id = bad.id;
+  try {
+    const json object = parse_object(text);
+    bad.why = object.is_object() ? fill(object, prompt) : "not a prompt: " + expected("an object", object);
+    if (object.is_object() && object.contains("id")) set_text(object["id"], bad.id);
+  } catch (const json::exception& e) {
+    bad.why = "not valid JSON: " + reason_of(e);
+  } catch (const Error& e) {
+    bad.why = e.what();
+  }
+  if (!bad.why.empty()) return bad;
+  return prompt;
+}
+
+std::optional<PromptEntry> PromptReader::next() {
+  while (const std::optional<std::string> text = next_line(in_, kMaxLineBytes)) {
+    ++line_;
+    if (is_blank(*text)) continue;
+    if (text->size() <= kMaxLineBytes) return parse_prompt(*text, line_);
+    return BadLine{line_, fmt::format("line-{}", line_), "longer than 16 MiB"};
+  }
+  return std::nullopt;
+}
+
+std::vector<PromptEntry> read_prompts(std::istream& in) {
+  std::vector<PromptEntry> entries;
+  PromptReader reader(in);
+  while (std::optional<PromptEntry> entry = reader.next()) entries.push_back(std::move(*entry));
+  return entries;
+}
+
+}  // namespace ferry

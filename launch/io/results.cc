@@ -1,0 +1,90 @@
+#include "launch/io/results.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "launch/config/byte_size.h"
+#include "launch/io/printable.h"
+
+namespace ferry {
+namespace {
+
+using nlohmann::ordered_json;
+
+// Microseconds are as fine as a reader needs.
+double rounded(double ms) { return std::round(ms * 1000) / 1000; }
+
+// The shortest digits that are this float; as a double it would print seven more that mean nothing. JSON has no
+// infinity: a token that cannot come has the value that OpenAI's API uses.
+double json_number(float logprob) {
+  constexpr float kImpossible = -9999;
+  return std::stod(fmt::format("{}", std::isfinite(logprob) ? std::max(logprob, kImpossible) : kImpossible));
+}
+
+ordered_json json_of(const Result::Logprob& token) {
+  ordered_json top = ordered_json::array();
+  for (const auto& [id, logprob] : token.top) top.push_back({id, json_number(logprob)});
+  return {{"id", token.id}, {"logprob", json_number(token.logprob)}, {"top", top}};
+}
+
+ordered_json json_of(const ResultMs& ms) {
+  return {{"queue", rounded(ms.queue)},     {"reserve", rounded(ms.reserve)},
+          {"prefill", rounded(ms.prefill)}, {"exposed_transfer", rounded(ms.exposed_transfer)},
+          {"verify", rounded(ms.verify)},   {"attach", rounded(ms.attach)},
+          {"ttft", rounded(ms.ttft)},       {"total", rounded(ms.total)}};
+}
+
+ordered_json json_of(const Result& r) {
+  ordered_json logprobs = ordered_json::array();
+  for (const Result::Logprob& token : r.logprobs) logprobs.push_back(json_of(token));
+  return {{"id", r.id},
+          {"prompt_ids", r.prompt_ids},
+          {"ids", r.ids},
+          {"text", r.text},
+          {"finish_reason", r.finish_reason},
+          {"error", r.error.empty() ? ordered_json() : ordered_json(r.error)},
+          {"logprobs", logprobs},
+          {"usage",
+           {{"prompt_tokens", r.usage.prompt_tokens},
+            {"completion_tokens", r.usage.completion_tokens},
+            {"cached_tokens", r.usage.cached_tokens}}},
+          {"route", {{"prefill", r.route.prefill}, {"decode", r.route.decode}, {"attempts", r.route.attempts}}},
+          {"kv", {{"bytes", r.kv.bytes}, {"transport", r.kv.transport}}},
+          {"ms", json_of(r.ms)}};
+}
+
+std::string path_text(const Result& r) {
+  if (r.route.decode.empty()) return "not routed";
+  if (r.kv.transport.empty()) return r.route.decode + ", KV stayed there";
+  return fmt::format("{} → {}, KV {} over {}", r.route.prefill, r.route.decode, byte_size_text(r.kv.bytes),
+                     r.kv.transport);
+}
+
+}  // namespace
+
+Result failed(std::string id, std::string why) {
+  Result result;
+  result.id = std::move(id);
+  result.finish_reason = "error";
+  result.error = std::move(why);
+  return result;
+}
+
+std::string json_line(const Result& result) {
+  return json_of(result).dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+}
+
+std::string readable(const Result& r, Colours colours) {
+  const std::string id = tinted(printable(r.id), Tint::bold, colours);
+  if (!r.error.empty()) return fmt::format("{}: {}\n", id, tinted("error: " + printable(r.error), Tint::red, colours));
+  const std::string retries = r.route.attempts > 1 ? fmt::format(" · {} attempts", r.route.attempts) : "";
+  const std::string bill =
+      fmt::format("{} · {} + {} tokens · first {:.1f} ms, all {:.1f} ms{}", path_text(r), r.usage.prompt_tokens,
+                  r.usage.completion_tokens, r.ms.ttft, r.ms.total, retries);
+  return fmt::format("{}: {}\n    {}\n", id, printable(r.text), tinted(bill, Tint::dim, colours));
+}
+
+}  // namespace ferry

@@ -1,0 +1,27 @@
+#include "launch/io/terminal.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+
+namespace ferry {
+
+bool is_terminal(int fd) { return isatty(fd) == 1; }
+
+Colours colours_for(int fd) {
+  const char* no_color = std::getenv("NO_COLOR");  // https://no-color.org: set and not empty
+  const char* term = std::getenv("TERM");
+  const bool refused = no_color != nullptr && *no_color != '\0';
+  const bool is_dumb = term == nullptr || std::string_view(term) == "dumb";
+  return is_terminal(fd) && !refused && !is_dumb ? Colours::on : Colours::off;
+}
+
+std::string tinted(std::string_view text, Tint tint, Colours colours) {
+  if (colours == Colours::off) return std::string(text);
+  constexpr std::array kCodes = {1, 2, 31, 32, 33, 36};  // as in Tint
+  return fmt::format("\x1b[{}m{}\x1b[0m", kCodes[static_cast<size_t>(tint)], text);
+}
+
+}  // namespace ferry
