@@ -1,0 +1,28 @@
+#include "core/engine/leader.h"
+
+#include "core/base/codec.h"
+
+namespace ferry {
+
+Leader::Turn Leader::turn() {
+  exchange_with_leaders();
+  engine_.tick();
+  const auto step = engine_.next_step();
+  if (!step) {
+    exchange_with_leaders();
+    return Turn::idle;
+  }
+  bytes_ = pack(*step);
+  group_.broadcast(bytes_, [] {});
+  engine_.finish(rank_.run(*step, bytes_));
+  exchange_with_leaders();
+  return step->last ? Turn::last : Turn::busy;
+}
+
+void Leader::exchange_with_leaders() {
+  shipper_.progress();
+  for (const wire::LinkMessage& message : shipper_.take_messages()) engine_.handle(message);
+  for (const LeaderMessage& m : engine_.take_to_leaders()) shipper_.send_to_leader(m.group, m.message);
+}
+
+}  // namespace ferry

@@ -1,0 +1,67 @@
+#pragma once
+// Everything that one rank of a group is made of, over the seams it is given. Rank 0 leads: it has the engine and
+// drives the group turn by turn; the others follow.
+
+#include <memory>
+#include <string>
+
+#include "core/engine/leader.h"
+#include "core/model/model_file.h"
+
+namespace ferry {
+
+struct KvSettings {
+  int page_tokens = 16;
+  KvDtype dtype = KvDtype::f32;
+  size_t memory = size_t{256} << 20;  // bytes a rank
+};
+
+struct GroupSettings {
+  wire::GroupKey key;
+  wire::Role role = wire::Role::mixed;
+  KvSettings kv;
+  SchedulingLimits scheduling;
+  Overlap overlap = Overlap::layers;
+  int max_context = 0;  // tokens; 0: what the model allows
+  std::vector<int> end_tokens;
+};
+
+// How a group's KV memory is cut. All ranks have as many pages as the rank with the largest ones can hold.
+struct KvPlan {
+  std::vector<KvLayout> layouts;  // by rank
+  int n_pages = 0;
+
+  size_t bytes(int rank) const { return n_pages * layouts[rank].page_bytes(); }
+};
+
+// Error when the memory holds no page, or the degree suits no part of the model.
+KvPlan kv_plan(const ModelFile& file, const KvSettings& kv, int tp);
+
+class Member {
+ public:
+  // All references outlive the member. `link` has kv_plan().bytes(rank) of memory. Collective: all ranks construct
+  // theirs.
+  Member(const ModelFile& file, const GroupSettings& settings, Ops& ops, Communicator& group, KvLink& link,
+         const Clock& clock);
+
+  bool leads() const { return leader_ != nullptr; }
+  void follow() { rank_.follow(); }
+
+  // Of the leader.
+  Leader& leader() { return *leader_; }
+  Engine& engine() { return *engine_; }
+  const wire::GroupInfo& info() const { return info_; }
+
+  const Model& model() const { return model_; }
+
+ private:
+  const KvPlan plan_;
+  wire::GroupInfo info_;  // whole on rank 0
+  Model model_;
+  Shipper shipper_;
+  Rank rank_;
+  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<Leader> leader_;
+};
+
+}  // namespace ferry
