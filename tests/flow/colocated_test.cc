@@ -1,0 +1,126 @@
+// A whole group on one route: scheduler, model, sampling and tensor parallelism together.
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "core/engine/member.h"
+#include "core/router/router.h"
+#include "kernels/cpu/reference_ops.h"
+#include "parallel/threads.h"
+#include "tests/flow/tiny_file.h"
+#include "transport/memory_link.h"
+
+namespace ferry {
+namespace {
+
+class SteadyClock final : public Clock {
+ public:
+  Instant now() const override { return std::chrono::steady_clock::now(); }
+};
+
+struct Setting {
+  int tp = 1;
+  SchedulingLimits limits = {.max_batch_tokens = 64, .max_sequences = 8};
+  KvSettings kv = {.page_tokens = 4, .memory = 1 << 20};
+};
+
+std::vector<Request> requests(int n, unsigned seed, int n_vocab) {
+  std::mt19937 random(seed);
+  std::vector<Request> all;
+  for (int i = 0; i < n; ++i) {
+    Request r = {.id = i + 1, .max_tokens = static_cast<int>(1 + random() % 12), .n_logprobs = 3, .ignore_eos = true};
+    const int length = 1 + random() % 40;
+    for (int t = 0; t < length; ++t) r.prompt.push_back(random() % n_vocab);
+    if (i % 3 == 2) r.sampling = {.temperature = 1.5, .top_k = 20, .top_p = 0.9f, .seed = random()};
+    all.push_back(r);
+  }
+  return all;
+}
+
+using Answers = std::map<RequestId, std::vector<int>>;
+
+// Serves all requests at once on a group of threads; every page is free at the end.
+Answers answers(const ModelFile& file, const Setting& setting, const std::vector<Request>& all) {
+  MemoryFabric fabric;
+  ThreadGroup threads(setting.tp);
+  const SteadyClock clock;
+  const KvPlan plan = kv_plan(file, setting.kv, setting.tp);
+  Answers result;
+  threads.run([&](Communicator& group) {
+    const auto ops = make_reference_ops();
+    const auto link = fabric.make_link(plan.bytes(group.rank()));
+    Member member(file, {.key = {"only", 1}, .kv = setting.kv, .scheduling = setting.limits}, *ops, group, *link,
+                  clock);
+    if (!member.leads()) return member.follow();
+    Router router({.model_hash = file.hash}, clock);
+    router.message(0, wire::Hello{.group = member.info()});
+    for (const Request& r : all) router.submit(r, std::chrono::minutes(5));
+    size_t n_over = 0;
+    while (n_over < all.size()) {
+      router.tick();
+      for (const auto& [stream, message] : router.take_to_leaders()) member.engine().handle(message);
+      member.leader().turn();
+      for (const auto& message : member.engine().take_to_router()) router.message(0, message);
+      for (const RequestEvent& e : router.take_events()) {
+        EXPECT_EQ(e.error, "");
+        for (const Token& t : e.tokens) result[e.id].push_back(t.id);
+        n_over += e.last();
+      }
+    }
+    EXPECT_EQ(member.engine().n_free_pages(), plan.n_pages);
+    member.engine().handle(wire::ToLeader(wire::Stop{}));
+    EXPECT_EQ(member.leader().turn(), Leader::Turn::last);
+  });
+  return result;
+}
+
+// Each request alone, on one rank: what the others are held against.
+Answers one_at_a_time(const ModelFile& file, const std::vector<Request>& all) {
+  Answers result;
+  for (const Request& r : all) result.merge(answers(file, {}, {r}));
+  return result;
+}
+
+TEST(Colocated, ABatchGivesTheTokensOfOneAtATime) {
+  const TinyFile file(nine_heads());
+  const auto all = requests(20, 7, 301);
+  const Answers expected = one_at_a_time(*file, all);
+  for (const Request& r : all) EXPECT_EQ(expected.at(r.id).size(), static_cast<size_t>(r.max_tokens));
+  EXPECT_EQ(answers(*file, {}, all), expected);
+}
+
+TEST(Colocated, EveryDegreeGivesTheSameTokens) {
+  for (const std::string family : {"llama", "qwen2", "qwen3"}) {
+    SCOPED_TRACE(family);
+    TinyModel model = nine_heads();
+    model.family = family;
+    const TinyFile file(model);
+    const auto all = requests(12, 11, 301);
+    const Answers expected = answers(*file, {}, all);
+    for (int tp = 2; tp <= 9; ++tp) EXPECT_EQ(answers(*file, {.tp = tp}, all), expected) << "tp " << tp;
+  }
+}
+
+TEST(Colocated, ChunksOfAnySizeGiveTheSameTokens) {
+  const TinyFile file;
+  const auto all = requests(12, 13, 320);
+  const Answers expected = answers(*file, {}, all);
+  for (int chunk : {1, 3, 4, 7, 1000}) {
+    const Setting setting = {.limits = {.max_batch_tokens = chunk, .max_sequences = std::min(chunk, 8)}};
+    EXPECT_EQ(answers(*file, setting, all), expected) << "chunk " << chunk;
+  }
+}
+
+TEST(Colocated, ABatchLargerThanTheMemoryIsAQueue) {
+  const TinyFile file;
+  const auto all = requests(24, 17, 320);
+  const Answers expected = answers(*file, {}, all);
+  Setting small;
+  const size_t page = kv_plan(*file, small.kv, 1).layouts[0].page_bytes();
+  small.kv.memory = 14 * page;  // the longest request needs 13 pages
+  EXPECT_EQ(answers(*file, small, all), expected);
+}
+
+}  // namespace
+}  // namespace ferry
