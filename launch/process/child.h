@@ -49,9 +49,10 @@ class Child {
   // Passes on what was printed, for at most `patience`; how it ended, once it has. All of its output comes first.
   std::optional<ProcessExit> poll(Duration patience = Duration::zero());
 
-  // SIGTERM to the process group, SIGKILL to what is left of it after `grace`.
+  // SIGTERM to the process group, once: mpirun takes a second one for impatience and leaves its ranks behind.
+  void ask_to_end();
+  // ask_to_end(), then SIGKILL to what is left of the group after `grace`.
   ProcessExit terminate(Duration grace);
-  void signal_group(int signal);
 
   static constexpr Duration kGrace = std::chrono::seconds(5);
 
@@ -63,6 +64,7 @@ class Child {
   pid_t pid_ = 0;
   std::array<LinePipe, 2> pipes_;  // stdout, stderr
   std::optional<ProcessExit> exit_;
+  bool asked_to_end_ = false;
 };
 
 }  // namespace ferry

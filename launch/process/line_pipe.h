@@ -23,12 +23,15 @@ class LinePipe {
   // Whatever can be read without waiting. A line longer than kMaxLine comes in parts; a last line without an end comes
   // when the pipe ends.
   void read(const OnLine& on_line);
-  void close();
+
+  // Reads no more: others may still hold the writing end. An unfinished line comes now.
+  void end(const OnLine& on_line);
 
   static constexpr size_t kMaxLine = size_t{64} << 10;
 
  private:
   void split(std::string_view bytes, const OnLine& on_line);
+  void close();
 
   int fd_ = -1;
   std::string rest_;  // of a line whose end has not come yet

@@ -1,0 +1,90 @@
+#include "launch/process/groups.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <deque>
+
+#include "core/base/check.h"
+
+namespace ferry {
+namespace {
+
+constexpr size_t kLastLines = 20;  // of a group, kept for the message when it ends
+
+bool is_local(const std::string& host) { return host == "localhost" || host.starts_with("localhost:"); }
+
+}  // namespace
+
+ProcessCommand mpirun_command(const GroupConfig& group, const std::vector<std::string>& program, bool is_root) {
+  std::vector<std::string> words = {"mpirun", "-n", std::to_string(group.tp)};
+  const auto add = [&](std::vector<std::string> more) { words.insert(words.end(), more.begin(), more.end()); };
+  // A group may have more ranks than the host has cores (tests, laptops); the default is to refuse.
+  add({"--oversubscribe"});
+  // Then ranks that wait must give the core away. Open MPI does that by itself only as long as nobody counts slots:
+  // `-H host:2` turns it off, and an all-reduce takes 10 ms instead of 0.1.
+  add({"--mca", "mpi_yield_when_idle", "1"});
+  // Each mpirun would bind its ranks to the first cores of the host, where the other groups' ranks sit too, and the
+  // compute threads of a rank would share its one core.
+  add({"--bind-to", "none"});
+  // When a rank fails or we ask for the end, the other ranks have nothing to save: without this mpirun gives them a
+  // second, twice, and the group would be missing for as long.
+  add({"--mca", "odls_base_sigkill_timeout", "0"});
+  // A group on this host needs no -H; with one, mpirun would look for a way to reach itself.
+  if (!std::ranges::all_of(group.hosts, is_local)) add({"-H", fmt::format("{}", fmt::join(group.hosts, ","))});
+  if (is_root) add({"--allow-run-as-root"});
+  words.insert(words.end(), program.begin(), program.end());
+  // SIGTERM: an mpirun that is killed outright leaves its ranks behind.
+  return {.words = std::move(words), .environment = {}, .signal_when_we_die = SIGTERM};
+}
+
+std::string GroupExit::text() const {
+  const std::string how = fmt::format("group {} ended: {}", group, exit.text());
+  return last_lines.empty() ? how : fmt::format("{}; it said last:\n  {}", how, fmt::join(last_lines, "\n  "));
+}
+
+struct GroupProcesses::Running {
+  Running(const GroupConfig& group, const ProcessCommand& command, const Sink& sink)
+      : name(group.name), child(command, [this, &sink](std::string_view line) { hear(line, sink); }) {}
+
+  void hear(std::string_view line, const Sink& sink) {
+    sink(fmt::format("[{}] {}", name, line));
+    last_lines.emplace_back(line);
+    if (last_lines.size() > kLastLines) last_lines.pop_front();
+  }
+
+  const std::string name;
+  std::deque<std::string> last_lines;
+  Child child;
+};
+
+GroupProcesses::GroupProcesses(Sink sink) : sink_(std::move(sink)) {}
+GroupProcesses::~GroupProcesses() { stop(Child::kGrace); }
+
+void GroupProcesses::start(const GroupConfig& group, const std::vector<std::string>& program) {
+  for (const auto& running : running_) check(running->name != group.name, "a group is started once at a time");
+  const ProcessCommand command = mpirun_command(group, program, geteuid() == 0);
+  running_.push_back(std::make_unique<Running>(group, command, sink_));
+}
+
+std::optional<GroupExit> GroupProcesses::poll() {
+  for (auto it = running_.begin(); it != running_.end(); ++it) {
+    const std::optional<ProcessExit> exit = (*it)->child.poll();
+    if (!exit) continue;
+    GroupExit ended{
+        .group = (*it)->name, .exit = *exit, .last_lines = {(*it)->last_lines.begin(), (*it)->last_lines.end()}};
+    running_.erase(it);
+    return ended;
+  }
+  return std::nullopt;
+}
+
+void GroupProcesses::stop(Duration grace) {
+  for (const auto& running : running_) running->child.ask_to_end();
+  const Instant until = std::chrono::steady_clock::now() + grace;
+  for (const auto& running : running_) running->child.terminate(until - std::chrono::steady_clock::now());
+  running_.clear();
+}
+
+}  // namespace ferry
