@@ -208,7 +208,7 @@ class AttentionContract : public OpsContract {
     return out;
   }
 
-  void expect_exact(const Shape& shape, Random& random, float q_scale) {
+  void expect_exact(const Shape& shape, Random& random, float q_scale = 1, double tolerance = 2e-6) {
     PagedBatch paged(shape, random);
     paged.write(ops());
     paged.expect_written();
@@ -216,7 +216,7 @@ class AttentionContract : public OpsContract {
         random.normals(static_cast<int64_t>(shape.kv_head_of.size()) * paged.n_rows() * shape.head_dim, q_scale);
     const float scale = 1 / std::sqrt(static_cast<float>(shape.head_dim));
     const Doubles want = paged.exact(q, scale);
-    expect_near(attention(paged, shape, q, scale), want, Doubles(want.size(), 4), 2e-6);
+    expect_near(attention(paged, shape, q, scale), want, Doubles(want.size(), 4), tolerance);
   }
 };
 
@@ -225,7 +225,7 @@ TEST_P(AttentionContract, EveryRowSeesItsSequenceUpToItself) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     Random random(seed);
     const Shape shape = random_shape(random);
-    expect_exact(shape, random, 1);
+    expect_exact(shape, random);
     if (HasFatalFailure()) return;
   }
 }
@@ -233,18 +233,18 @@ TEST_P(AttentionContract, EveryRowSeesItsSequenceUpToItself) {
 TEST_P(AttentionContract, OneTokenMayTakeAllTheWeight) {
   Random random(5);
   Shape shape{.kv_head_of = {0, 0, 0}, .past = {300}, .rows = {20}};
-  expect_exact(shape, random, 30);
+  expect_exact(shape, random, 30, 2e-5);  // scores of about a hundred, as f32
 }
 
 TEST_P(AttentionContract, HeadsMayBeMappedUnevenly) {
   Random random(6);
   Shape shape{.n_kv_heads = 3, .kv_head_of = {0, 1, 1, 1, 1, 2, 2}, .past = {10, 0}, .rows = {1, 30}};
-  expect_exact(shape, random, 1);
+  expect_exact(shape, random);
 }
 
 TEST_P(AttentionContract, ABatchOfNoSequencesIsDone) {
   Random random(7);
-  expect_exact({.kv_head_of = {0}, .past = {}, .rows = {}}, random, 1);
+  expect_exact({.kv_head_of = {0}, .past = {}, .rows = {}}, random);
 }
 
 TEST_P(AttentionContract, ARowSeesTheSameWhereverItsChunkBegan) {

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "core/base/error.h"
+#include "kernels/cpu/cpu_ops.h"
 #include "kernels/cpu/reference_ops.h"
 
 namespace ferry {
@@ -19,6 +21,15 @@ struct Implementation {
 
 inline std::ostream& operator<<(std::ostream& out, const Implementation& i) { return out << i.name; }
 
-inline std::vector<Implementation> implementations() { return {{"reference", make_reference_ops, ""}}; }
+inline std::vector<Implementation> implementations() {
+  std::vector<Implementation> all = {{"reference", make_reference_ops, ""}};
+  for (const SimdLevel level : {SimdLevel::portable, SimdLevel::avx2, SimdLevel::avx512}) {
+    for (const int n_threads : {1, 3}) {
+      const std::string name = str("cpu ", name_of(level), " ", n_threads, n_threads == 1 ? " thread" : " threads");
+      all.push_back({name, [=] { return make_cpu_ops(n_threads, level); }, cpu_has(level) ? "" : "this CPU lacks it"});
+    }
+  }
+  return all;
+}
 
 }  // namespace ferry

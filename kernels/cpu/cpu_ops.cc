@@ -1,0 +1,181 @@
+#include "kernels/cpu/cpu_ops.h"
+
+#include <algorithm>
+#include <string>
+
+#include "core/base/check.h"
+#include "core/base/error.h"
+#include "kernels/cpu/packed_matrix.h"
+#include "kernels/cpu/thread_pool.h"
+
+namespace ferry {
+namespace {
+
+// Work in one range of a shared operation, so that handing it out costs little beside it.
+constexpr int64_t kGrainMultiplies = 1 << 17;
+constexpr int64_t kGrainValues = 1 << 14;
+
+int64_t grain_of(int64_t total, int64_t each) { return std::max<int64_t>(1, total / std::max<int64_t>(each, 1)); }
+
+const PackedMatrix& packed(const Weight* weight) { return *static_cast<const PackedMatrix*>(weight); }
+
+class CpuOps final : public Ops {
+ public:
+  CpuOps(int n_threads, const KernelSet& kernels)
+      : kernels_(kernels),
+        pool_(n_threads),
+        scratch_(std::make_unique<AttentionScratch[]>(static_cast<size_t>(n_threads))) {}
+
+  std::string name() const override {
+    return str("cpu ", kernels_.name, " ×", pool_.n_threads(), pool_.n_threads() == 1 ? " thread" : " threads");
+  }
+
+  std::unique_ptr<Weight> prepare(const MatrixSlice& slice) override {
+    return std::make_unique<PackedMatrix>(slice, kernels_.lanes);
+  }
+
+  void embed(const Embed& p) override {
+    const PackedMatrix& table = packed(p.table);
+    pool_.for_each_range(p.n_rows, grain_of(kGrainValues, table.n_cols()), [&](int64_t begin, int64_t end, int) {
+      kernels_.embed[table.format()]({table.view(), &p, static_cast<int>(begin), static_cast<int>(end)});
+    });
+  }
+
+  void rms_norm(const RmsNorm& p) override {
+    for_each_rows(p.n_rows, p.width, [&](int begin, int end) { kernels_.rms_norm(p, begin, end); });
+  }
+
+  void matmul(const Matmul& p) override {
+    if (p.n_rows == 0) return;
+    const PackedMatrix& w = packed(p.w);
+    const int64_t panel_multiplies = int64_t{kernels_.lanes} * w.n_cols() * p.n_rows;
+    const int64_t grain =
+        (grain_of(kGrainMultiplies, panel_multiplies) + kPanelsTogether - 1) / kPanelsTogether * kPanelsTogether;
+    pool_.for_each_range(w.n_panels(), grain, [&](int64_t begin, int64_t end, int) {
+      kernels_.matmul[w.format()](w.view(), p, {static_cast<int>(begin), static_cast<int>(end)});
+    });
+  }
+
+  void rope(const Rope& p) override {
+    check(p.head_dim <= kMaxHeadDim, "a head as wide as the kernels know");
+    for_each_rows(p.n_rows, p.n_heads * p.head_dim, [&](int begin, int end) { kernels_.rope(p, begin, end); });
+  }
+
+  void write_kv(const WriteKv& p) override {
+    for (int s = 0; s < p.batch.n_sequences; ++s) {
+      const int first = p.batch.row_begin[s];
+      for_each_rows(p.batch.row_begin[s + 1] - first, p.kv.n_heads * p.kv.head_dim,
+                    [&](int begin, int end) { kernels_.write_kv(p, s, first + begin, first + end); });
+    }
+  }
+
+  void attention(const Attention& p) override;
+
+  void gated_activation(const GatedActivation& p) override {
+    pool_.for_each_range(p.n, kGrainValues,
+                         [&](int64_t begin, int64_t end, int) { kernels_.gated_activation(p, begin, end); });
+  }
+
+  void add(const Add& p) override {
+    pool_.for_each_range(p.n, kGrainValues, [&](int64_t begin, int64_t end, int) { kernels_.add(p, begin, end); });
+  }
+
+  void select_rows(const SelectRows& p) override {
+    for (int i = 0; i < p.n_rows; ++i) {
+      std::copy_n(p.x + int64_t{p.rows[i]} * p.width, p.width, p.out + int64_t{i} * p.width);
+    }
+  }
+
+ private:
+  static constexpr int64_t kPanelsTogether = 4;  // that a kernel takes at once
+
+  template <class F>
+  void for_each_rows(int n_rows, int width, const F& f) {
+    pool_.for_each_range(n_rows, grain_of(kGrainValues, width),
+                         [&](int64_t begin, int64_t end, int) { f(static_cast<int>(begin), static_cast<int>(end)); });
+  }
+
+  KernelSet kernels_;
+  ThreadPool pool_;
+  std::unique_ptr<AttentionScratch[]> scratch_;  // [n_threads]
+};
+
+// The query heads of one KV head: its group.
+struct HeadGroup {
+  int begin = 0;
+  int end = 0;
+};
+HeadGroup group_from(const Attention& p, int q_head) {
+  int end = q_head + 1;
+  while (end < p.n_q_heads && p.kv_head_of[end] == p.kv_head_of[q_head] && end - q_head < kBlockQueries) ++end;
+  return {q_head, end};
+}
+
+// f(task) for each block of rows of each sequence and group of heads, in order: the tasks of an attention.
+template <class F>
+void for_each_task(const Attention& p, const F& f) {
+  for (int s = 0; s < p.batch.n_sequences; ++s) {
+    for (int h = 0; h < p.n_q_heads;) {
+      const HeadGroup group = group_from(p, h);
+      const int rows_at_once = kBlockQueries / (group.end - group.begin);
+      for (int r = p.batch.row_begin[s]; r < p.batch.row_begin[s + 1]; r += rows_at_once) {
+        f(AttentionTask{&p, s, r, std::min(r + rows_at_once, p.batch.row_begin[s + 1]), group.begin, group.end});
+      }
+      h = group.end;
+    }
+  }
+}
+
+void CpuOps::attention(const Attention& p) {
+  check(p.kv.head_dim <= kMaxHeadDim, "a head as wide as the kernels know");
+  int n_tasks = 0;
+  for_each_task(p, [&](const AttentionTask&) { ++n_tasks; });
+  pool_.for_each_range(n_tasks, 1, [&](int64_t begin, int64_t end, int thread) {
+    int64_t i = 0;
+    for_each_task(p, [&](const AttentionTask& task) {
+      if (i >= begin && i < end) kernels_.attention(task, scratch_[static_cast<size_t>(thread)]);
+      ++i;
+    });
+  });
+}
+
+}  // namespace
+
+bool cpu_has(SimdLevel level) {
+  switch (level) {
+    case SimdLevel::portable:
+      return true;
+    case SimdLevel::avx2:
+      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+    case SimdLevel::avx512:
+      return cpu_has(SimdLevel::avx2) && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+             __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+  }
+  return false;
+}
+
+SimdLevel best_simd_level() {
+  for (const SimdLevel level : {SimdLevel::avx512, SimdLevel::avx2}) {
+    if (cpu_has(level)) return level;
+  }
+  return SimdLevel::portable;
+}
+
+std::unique_ptr<Ops> make_cpu_ops(int n_threads, SimdLevel level) {
+  check(cpu_has(level), "a SIMD level that this CPU has");
+  switch (level) {
+    case SimdLevel::avx512:
+      return make_cpu_ops(n_threads, avx512_kernels());
+    case SimdLevel::avx2:
+      return make_cpu_ops(n_threads, avx2_kernels());
+    case SimdLevel::portable:
+      break;
+  }
+  return make_cpu_ops(n_threads, portable_kernels());
+}
+
+std::unique_ptr<Ops> make_cpu_ops(int n_threads, const KernelSet& kernels) {
+  return std::make_unique<CpuOps>(n_threads, kernels);
+}
+
+}  // namespace ferry

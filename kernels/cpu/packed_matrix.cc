@@ -1,0 +1,200 @@
+#include "kernels/cpu/packed_matrix.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <new>
+#include <span>
+
+#include "core/base/check.h"
+
+namespace ferry {
+namespace {
+
+constexpr int kMaxGroupColumns = 256;
+constexpr int kMaxSubBlocks = 16;
+constexpr size_t kMaxBlockBytes = 256;
+constexpr uint16_t kHalfOne = 0x3c00;  // 1.0 as f16
+
+// Where a file's block has its scales. Everything else about it is known from core's plain definition.
+struct ScalePlaces {
+  size_t scale = 0;
+  size_t minimum = 2;
+  size_t own_scales = 4;
+};
+ScalePlaces scale_places_of(TensorType type) {
+  if (type == TensorType::q6_k) return {.scale = 208, .own_scales = 192};
+  return {};
+}
+
+struct Parts {
+  uint16_t scale = 0;
+  uint16_t minimum = 0;
+  std::array<uint8_t, kMaxSubBlocks> own_scales{};
+  std::array<uint8_t, kMaxSubBlocks> own_minimums{};
+  std::array<uint8_t, kMaxGroupColumns> codes{};  // with the bias added
+};
+
+// Takes a block apart with the plain definition of its format: with every scale one and every minimum zero, its values
+// are its codes, and with every code one they are its own scales.
+class BlockTaker {
+ public:
+  explicit BlockTaker(const PackedFormat& form)
+      : form_(form),
+        places_(scale_places_of(form.type)),
+        n_bytes_(static_cast<size_t>(format_of(form.type).block_bytes)) {}
+
+  Parts parts_of(const std::byte* block) {
+    Parts parts;
+    std::memcpy(&parts.scale, block + places_.scale, sizeof parts.scale);
+    if (form_.has_minimum()) std::memcpy(&parts.minimum, block + places_.minimum, sizeof parts.minimum);
+    if (form_.kind == ScaleKind::grouped) take_grouped_scales(block, parts);
+    if (form_.kind == ScaleKind::grouped_signed) {
+      std::memcpy(parts.own_scales.data(), block + places_.own_scales, static_cast<size_t>(form_.n_sub_blocks));
+    }
+    take_codes(block, parts);
+    return parts;
+  }
+
+ private:
+  std::span<const float> values_of_copy() {
+    const std::span values = std::span(values_).first(static_cast<size_t>(form_.group_columns()));
+    dequantize(form_.type, copy_.data(), values);
+    return values;
+  }
+  void set_scales(uint16_t scale, uint16_t minimum) {
+    std::memcpy(&copy_[places_.scale], &scale, sizeof scale);
+    if (form_.has_minimum()) std::memcpy(&copy_[places_.minimum], &minimum, sizeof minimum);
+  }
+  void set_own_scales_to_one() {
+    if (form_.kind == ScaleKind::grouped_signed) std::memset(&copy_[places_.own_scales], 1, 16);
+    if (form_.kind == ScaleKind::grouped) {  // scales 0–3, minimums 0–3, low bits of both from 4 on
+      constexpr std::array<uint8_t, 12> kOnes = {1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1};
+      std::memcpy(&copy_[places_.own_scales], kOnes.data(), kOnes.size());
+    }
+  }
+
+  void take_codes(const std::byte* block, Parts& parts) {
+    std::memcpy(copy_.data(), block, n_bytes_);
+    set_scales(kHalfOne, 0);
+    set_own_scales_to_one();
+    const std::span<const float> codes = values_of_copy();
+    for (size_t i = 0; i < codes.size(); ++i)
+      parts.codes[i] = static_cast<uint8_t>(static_cast<int>(codes[i]) + form_.bias);
+  }
+
+  // Value 0 of each group, with its code 1 and then 0.
+  void take_grouped_scales(const std::byte* block, Parts& parts) {
+    const size_t codes_begin = n_bytes_ - kMaxGroupColumns / 2;  // four bits a value come last; a fifth is before them
+    std::memset(copy_.data(), 0, n_bytes_);
+    std::memcpy(copy_.data(), block, places_.own_scales + 12);
+    const auto columns = static_cast<size_t>(form_.columns);
+    set_scales(0, kHalfOne);
+    const std::span<const float> values = values_of_copy();
+    for (size_t g = 0; g * columns < values.size(); ++g)
+      parts.own_minimums[g] = static_cast<uint8_t>(-values[g * columns]);
+    set_scales(kHalfOne, 0);
+    std::memset(&copy_[codes_begin], 0x11, n_bytes_ - codes_begin);
+    values_of_copy();
+    for (size_t g = 0; g * columns < values.size(); ++g)
+      parts.own_scales[g] = static_cast<uint8_t>(values[g * columns]);
+  }
+
+  const PackedFormat& form_;
+  ScalePlaces places_;
+  size_t n_bytes_;
+  std::array<std::byte, kMaxBlockBytes> copy_{};
+  std::array<float, kMaxGroupColumns> values_{};
+};
+
+// Where the rows of one panel go.
+class PanelWriter {
+ public:
+  PanelWriter(const PackedFormat& form, int lanes, std::byte* panel) : form_(form), lanes_(lanes), panel_(panel) {}
+
+  void put(const Parts& parts, int group, int lane) {
+    const auto at = static_cast<size_t>(lane), n = static_cast<size_t>(lanes_);
+    std::byte* header = panel_ + static_cast<size_t>(group) * form_.group_bytes(lanes_);
+    std::memcpy(header + 2 * at, &parts.scale, 2);
+    if (form_.has_minimum()) std::memcpy(header + 2 * (n + at), &parts.minimum, 2);
+    std::byte* sub_block = header + form_.header_bytes(lanes_);
+    for (size_t s = 0; s < static_cast<size_t>(form_.n_sub_blocks); ++s, sub_block += form_.sub_block_bytes(lanes_)) {
+      const size_t own_bytes = form_.own_scale_bytes(lanes_);
+      if (own_bytes > 0) sub_block[at] = static_cast<std::byte>(parts.own_scales[s]);
+      if (own_bytes > n) sub_block[n + at] = static_cast<std::byte>(parts.own_minimums[s]);
+      put_words(&parts.codes[s * static_cast<size_t>(form_.columns)], sub_block + own_bytes, at);
+    }
+  }
+
+ private:
+  void put_words(const uint8_t* codes, std::byte* words, size_t lane) const {
+    for (int w = 0; w < form_.n_words(); ++w) {
+      uint32_t word = 0;
+      for (int f = 0; f < form_.n_fields(); ++f) {
+        const int column = f * form_.n_words() + w;
+        if (column < form_.columns) word |= static_cast<uint32_t>(codes[column]) << (f * form_.bits);
+      }
+      std::memcpy(words + 4 * (static_cast<size_t>(w * lanes_) + lane), &word, sizeof word);
+    }
+  }
+
+  const PackedFormat& form_;
+  int lanes_;
+  std::byte* panel_;
+};
+
+void pack_quantized(const PackedFormat& form, const MatrixSlice& slice, int lanes, int row, std::byte* panel) {
+  BlockTaker taker(form);
+  PanelWriter writer(form, lanes, panel);
+  const auto block_bytes = static_cast<size_t>(format_of(form.type).block_bytes);
+  const int first_group = slice.col_begin / form.group_columns();
+  const std::byte* row_blocks = slice.whole.data + static_cast<size_t>(slice.row_begin + row) * slice.whole.row_bytes;
+  for (int group = first_group; group * form.group_columns() < slice.col_end; ++group) {
+    writer.put(taker.parts_of(row_blocks + static_cast<size_t>(group) * block_bytes), group - first_group, row % lanes);
+  }
+}
+
+void pack_plain(const PackedFormat& form, const MatrixSlice& slice, int lanes, int row, std::byte* panel) {
+  const auto value_bytes = static_cast<size_t>(form.bits / 8);
+  const std::byte* values = slice.whole.data + static_cast<size_t>(slice.row_begin + row) * slice.whole.row_bytes +
+                            static_cast<size_t>(slice.col_begin) * value_bytes;
+  for (int c = 0; c < slice.n_cols(); ++c) {
+    const auto place = static_cast<size_t>(c) * static_cast<size_t>(lanes) + static_cast<size_t>(row % lanes);
+    std::memcpy(panel + place * value_bytes, values + static_cast<size_t>(c) * value_bytes, value_bytes);
+  }
+}
+
+int format_index_of(TensorType type) {
+  const auto* found = std::ranges::find(kPackedFormats, type, &PackedFormat::type);
+  check(found != std::end(kPackedFormats), "a tensor type that the CPU's kernels know");
+  return static_cast<int>(found - std::begin(kPackedFormats));
+}
+
+}  // namespace
+
+PackedMatrix::PackedMatrix(const MatrixSlice& slice, int lanes)
+    : format_(format_index_of(slice.whole.type)), lanes_(lanes) {
+  const PackedFormat& form = kPackedFormats[format_];
+  const int group_columns = form.group_columns();
+  const int skipped = form.kind == ScaleKind::plain ? slice.col_begin : slice.col_begin / group_columns * group_columns;
+  const int n_groups = (slice.col_end - skipped + group_columns - 1) / group_columns;
+  view_ = {.panels = nullptr,
+           .panel_bytes = static_cast<size_t>(n_groups) * form.group_bytes(lanes),
+           .n_rows = slice.n_rows(),
+           .col_begin = slice.col_begin - skipped,
+           .col_end = slice.col_end - skipped};
+  constexpr size_t kCacheLine = 64;
+  const size_t n_bytes = (bytes() + kCacheLine - 1) / kCacheLine * kCacheLine;
+  bytes_.reset(static_cast<std::byte*>(std::aligned_alloc(kCacheLine, n_bytes)));
+  if (bytes_ == nullptr && n_bytes > 0) throw std::bad_alloc();
+  std::memset(bytes_.get(), 0, n_bytes);  // lanes without a row multiply by zero
+  view_.panels = bytes_.get();
+  for (int row = 0; row < n_rows(); ++row) {
+    std::byte* panel = bytes_.get() + static_cast<size_t>(row / lanes) * view_.panel_bytes;
+    const auto pack = form.kind == ScaleKind::plain ? pack_plain : pack_quantized;
+    pack(form, slice, lanes, row, panel);
+  }
+}
+
+}  // namespace ferry
