@@ -1,0 +1,148 @@
+#include <grpcpp/grpcpp.h>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <optional>
+#include <thread>
+
+#include "transport/control/ferry.grpc.pb.h"
+#include "transport/control/grpc_control.h"
+#include "transport/control/grpc_options.h"
+#include "transport/control/grpc_stream.h"
+
+namespace ferry {
+
+namespace {
+
+constexpr Duration kFirstPause = std::chrono::milliseconds(100);
+constexpr Duration kLongestPause = std::chrono::seconds(2);
+
+// One attempt: a connection of its own, and one call over it.
+class ClientStream final : public GrpcStream<grpc::ClientBidiReactor<Frame, Frame>> {
+ public:
+  // `over` is called once after start(), by a thread of gRPC's. This has to live until then.
+  ClientStream(StreamId id, ControlEvents& events, const std::string& address, std::function<void()> over)
+      : GrpcStream(id, events), address_(address), over_(std::move(over)), stub_(channel_to(address)) {}
+
+  void start() {
+    stub_.async()->Dial(&context_, this);
+    AddHold();  // until end_writing: the owner may write at any time
+    StartCall();
+  }
+
+  bool was_confirmed() const { return confirmed_; }
+
+ private:
+  static std::shared_ptr<grpc::Channel> channel_to(const std::string& address) {
+    grpc::ChannelArguments arguments;
+    set_control_options([&](const char* name, int value) { arguments.SetInt(name, value); });
+    arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);    // no back-off but ours
+    arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 2000);  // also how long connecting may take
+    arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 2000);
+    return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+  }
+
+  void OnReadInitialMetadataDone(bool ok) override {
+    if (!ok) return end_of_reading();
+    confirmed_ = true;
+    report(StreamOpened{id()});
+    read_next();
+  }
+
+  void end_writing(const std::string&) override {
+    if (confirmed_) StartWritesDone();
+    RemoveHold();
+  }
+
+  void cancel() override { context_.TryCancel(); }
+
+  void OnDone(const grpc::Status& status) override {
+    std::string why = why_closed();
+    if (why.empty()) why = status.ok() ? str(address_, " closed") : str(address_, ": ", status.error_message());
+    if (confirmed_) report(StreamClosed{id(), why});
+    over_();
+  }
+
+  const std::string address_;
+  const std::function<void()> over_;
+  grpc::ClientContext context_;
+  Control::Stub stub_;
+  std::atomic<bool> confirmed_ = false;
+};
+
+class GrpcControlClient final : public ControlStream {
+ public:
+  explicit GrpcControlClient(std::string address) : address_(std::move(address)), dialer_([this] { keep_dialing(); }) {}
+
+  ~GrpcControlClient() override {
+    events_.close();
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+      if (stream_) stream_->break_off("this end is shut down");
+      changed_.notify_all();
+    }
+    dialer_.join();
+  }
+
+  void send(StreamId stream, std::string message) override {
+    const std::lock_guard lock(mutex_);
+    if (stream_ && stream_->id() == stream) stream_->send(std::move(message));
+  }
+
+  void close(StreamId stream) override {
+    const std::lock_guard lock(mutex_);
+    if (stream_ && stream_->id() == stream) stream_->close();
+  }
+
+  std::optional<ControlEvent> poll() override { return events_.try_pop(); }
+  std::optional<ControlEvent> wait(Duration timeout) override { return events_.pop(timeout); }
+
+ private:
+  void keep_dialing() {
+    Duration pause = kFirstPause;
+    for (StreamId id = 1;; ++id) {
+      pause = dial(id) ? kFirstPause : std::min(2 * pause, kLongestPause);
+      std::unique_lock lock(mutex_);
+      if (changed_.wait_for(lock, pause, [&] { return stopping_; })) return;
+    }
+  }
+
+  // Returns when the stream has ended: whether there was one.
+  bool dial(StreamId id) {
+    bool is_over = false;
+    const auto over = [&] {
+      const std::lock_guard lock(mutex_);
+      is_over = true;
+      changed_.notify_all();
+    };
+    std::unique_lock lock(mutex_);
+    if (stopping_) return false;
+    stream_.emplace(id, events_, address_, over);
+    stream_->start();
+    changed_.wait(lock, [&] { return is_over; });
+    const bool was_confirmed = stream_->was_confirmed();
+    stream_.reset();
+    return was_confirmed;
+  }
+
+  const std::string address_;
+  ControlEvents events_{kMaxUnreadBytes};
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool stopping_ = false;
+  std::optional<ClientStream> stream_;
+  std::thread dialer_;
+};
+
+}  // namespace
+
+std::unique_ptr<ControlStream> make_grpc_control_client(const std::string& address) {
+  silence_grpc();
+  return std::make_unique<GrpcControlClient>(address);
+}
+
+}  // namespace ferry

@@ -1,0 +1,24 @@
+#pragma once
+// Control streams over gRPC: one bidirectional call a stream. gRPC's threads hand what happens to the owner through a
+// bounded queue; a silent host is noticed within about two seconds by pings in both directions.
+
+#include <memory>
+#include <string>
+
+#include "core/seam/control_stream.h"
+
+namespace ferry {
+
+struct ControlServer {
+  std::unique_ptr<ControlStream> streams;
+  int port = 0;  // really bound, where port 0 was asked for
+};
+
+// `address` is "host:port". Throws Error, if it cannot be bound.
+ControlServer make_grpc_control_server(const std::string& address);
+
+// Dials `address` until somebody answers, and again whenever the stream breaks; each time it is a new stream. Between
+// attempts it waits 100 ms, twice as long after each failure, 2 s at most.
+std::unique_ptr<ControlStream> make_grpc_control_client(const std::string& address);
+
+}  // namespace ferry

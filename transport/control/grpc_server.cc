@@ -1,0 +1,133 @@
+#include <grpcpp/grpcpp.h>
+
+#include <map>
+
+#include "transport/control/ferry.grpc.pb.h"
+#include "transport/control/grpc_control.h"
+#include "transport/control/grpc_options.h"
+#include "transport/control/grpc_stream.h"
+
+namespace ferry {
+
+namespace {
+
+class ServerStream;
+
+class GrpcControlServer final : public ControlStream, public Control::CallbackService {
+ public:
+  explicit GrpcControlServer(const std::string& address);
+  ~GrpcControlServer() override;
+
+  int port() const { return port_; }
+
+  void send(StreamId stream, std::string message) override;
+  void close(StreamId stream) override;
+  std::optional<ControlEvent> poll() override { return events_.try_pop(); }
+  std::optional<ControlEvent> wait(Duration timeout) override { return events_.pop(timeout); }
+
+  // The end of a stream; it is deleted.
+  void forget(StreamId stream);
+
+ private:
+  grpc::ServerBidiReactor<Frame, Frame>* Dial(grpc::CallbackServerContext* context) override;
+
+  ControlEvents events_{kMaxUnreadBytes};
+  int port_ = 0;
+  std::mutex mutex_;
+  std::map<StreamId, std::unique_ptr<ServerStream>> streams_;
+  StreamId last_id_ = 0;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+class ServerStream final : public GrpcStream<grpc::ServerBidiReactor<Frame, Frame>> {
+ public:
+  ServerStream(StreamId id, ControlEvents& events, grpc::CallbackServerContext& context, GrpcControlServer& server)
+      : GrpcStream(id, events), context_(context), server_(server) {}
+
+  void start() {
+    report(StreamOpened{id()});
+    StartSendInitialMetadata();
+    read_next();
+  }
+
+ private:
+  void end_writing(const std::string& why) override {
+    const bool is_ordinary = why.empty() || why == kClosedHere;
+    Finish(is_ordinary ? grpc::Status::OK : grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, why));
+  }
+
+  void cancel() override { context_.TryCancel(); }
+
+  void OnDone() override {
+    std::string why = why_closed();
+    if (why.empty()) why = str(context_.peer(), context_.IsCancelled() ? " is gone" : " closed");
+    report(StreamClosed{id(), why});
+    server_.forget(id());
+  }
+
+  grpc::CallbackServerContext& context_;
+  GrpcControlServer& server_;
+};
+
+GrpcControlServer::GrpcControlServer(const std::string& address) {
+  grpc::ServerBuilder builder;
+  set_control_options([&](const char* name, int value) { builder.AddChannelArgument(name, value); });
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // two routers on one port would share its leaders
+  builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port_);
+  builder.RegisterService(this);
+  server_ = builder.BuildAndStart();
+  if (!server_ || port_ == 0) {
+    throw Error(str("cannot listen on ", address, ": the port is taken, or the address is not one of this host's"));
+  }
+}
+
+GrpcControlServer::~GrpcControlServer() {
+  events_.close();
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [id, stream] : streams_) stream->break_off("this end is shut down");
+  }
+  server_->Shutdown(std::chrono::system_clock::now());
+  server_->Wait();
+}
+
+grpc::ServerBidiReactor<Frame, Frame>* GrpcControlServer::Dial(grpc::CallbackServerContext* context) {
+  ServerStream* stream = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    const StreamId id = ++last_id_;
+    auto owned = std::make_unique<ServerStream>(id, events_, *context, *this);
+    stream = owned.get();
+    streams_.emplace(id, std::move(owned));
+  }
+  stream->start();
+  return stream;
+}
+
+void GrpcControlServer::send(StreamId stream, std::string message) {
+  const std::lock_guard lock(mutex_);
+  const auto found = streams_.find(stream);
+  if (found != streams_.end()) found->second->send(std::move(message));
+}
+
+void GrpcControlServer::close(StreamId stream) {
+  const std::lock_guard lock(mutex_);
+  const auto found = streams_.find(stream);
+  if (found != streams_.end()) found->second->close();
+}
+
+void GrpcControlServer::forget(StreamId stream) {
+  const std::lock_guard lock(mutex_);
+  streams_.erase(stream);
+}
+
+}  // namespace
+
+ControlServer make_grpc_control_server(const std::string& address) {
+  silence_grpc();
+  auto server = std::make_unique<GrpcControlServer>(address);
+  const int port = server->port();
+  return {.streams = std::move(server), .port = port};
+}
+
+}  // namespace ferry
