@@ -43,6 +43,7 @@ void BytePairEncoder::merge(Scratch& scratch) const {
   auto& [symbols, proposals] = scratch;
   proposals.clear();
   for (int i = 0; i < static_cast<int>(symbols.size()); ++i) propose(scratch, i);
+  std::make_heap(proposals.begin(), proposals.end(), std::greater<>());
   while (!proposals.empty()) {
     std::pop_heap(proposals.begin(), proposals.end(), std::greater<>());
     const uint64_t proposal = proposals.back();
@@ -59,19 +60,20 @@ void BytePairEncoder::merge(Scratch& scratch) const {
     left.next = right.next;
     if (right.next != kEnd) symbols[static_cast<size_t>(right.next)].previous = left_of(proposal);
     right.token = kNoToken;
-    propose(scratch, left_of(proposal));
-    propose(scratch, left.previous);
+    for (const int i : {left_of(proposal), left.previous}) {
+      if (propose(scratch, i)) std::push_heap(proposals.begin(), proposals.end(), std::greater<>());
+    }
   }
 }
 
-void BytePairEncoder::propose(Scratch& scratch, int left) const {
+bool BytePairEncoder::propose(Scratch& scratch, int left) const {
   auto& [symbols, proposals] = scratch;
-  if (left == kEnd || symbols[static_cast<size_t>(left)].next == kEnd) return;
+  if (left == kEnd || symbols[static_cast<size_t>(left)].next == kEnd) return false;
   const auto& symbol = symbols[static_cast<size_t>(left)];
   const Merge* found = merges_.find(symbol.token, symbols[static_cast<size_t>(symbol.next)].token);
-  if (found == nullptr) return;
+  if (found == nullptr) return false;
   proposals.push_back(proposal_of(found->rank, left));
-  std::push_heap(proposals.begin(), proposals.end(), std::greater<>());
+  return true;
 }
 
 }  // namespace ferry

@@ -25,7 +25,7 @@ class BytePairEncoder {
 
  private:
   void merge(Scratch& scratch) const;
-  void propose(Scratch& scratch, int left) const;
+  bool propose(Scratch& scratch, int left) const;  // appends a proposal, if the symbol merges with its right neighbour
 
   static constexpr int kNoToken = -1;
   std::array<int, 256> token_of_byte_;
@@ -40,7 +40,7 @@ struct BytePairEncoder::Scratch {
     int next = -1;
   };
   std::vector<Symbol> symbols;
-  std::vector<uint64_t> proposals;  // heap, least first: rank of the merge, then index of its left symbol
+  std::vector<uint64_t> proposals;  // least first: rank of the merge, then index of its left symbol
 };
 
 }  // namespace ferry

@@ -54,11 +54,7 @@ PreTokenizer::PreTokenizer(std::string_view name) {
 std::vector<std::string_view> PreTokenizer::words_of(std::string_view text) const {
   std::vector<std::string_view> words;
   if (!text.empty()) words.push_back(text);
-  for (const Regex& pattern : patterns_) {
-    std::vector<std::string_view> finer;
-    for (const std::string_view word : words) pattern.cut(word, finer);
-    words = std::move(finer);
-  }
+  for (const Regex& pattern : patterns_) words = pattern.parts_of(words);
   return words;
 }
 

@@ -19,10 +19,11 @@ std::string message_of(int pcre2_error) {
   return reinterpret_cast<const char*>(text.data());
 }
 
-// One search: what PCRE2 needs besides the pattern. Not shared between threads.
+// What a search needs besides the pattern. Not shared between threads.
 class Search {
  public:
-  Search() : data_(pcre2_match_data_create(1, nullptr)), context_(pcre2_match_context_create(nullptr)) {
+  explicit Search(const pcre2_code* code)
+      : code_(code), data_(pcre2_match_data_create(1, nullptr)), context_(pcre2_match_context_create(nullptr)) {
     if (!data_ || !context_) throw std::bad_alloc();
     // The patterns take time linear in the text, so the text may have any length.
     pcre2_set_match_limit(context_.get(), UINT32_MAX);
@@ -30,8 +31,8 @@ class Search {
   }
 
   // The match at or after `at`; empty at the end of the text: none.
-  std::string_view next(const pcre2_code* code, std::string_view text, size_t at) {
-    const int found = pcre2_match(code, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), at, PCRE2_NO_UTF_CHECK,
+  std::string_view next(std::string_view text, size_t at) {
+    const int found = pcre2_match(code_, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), at, PCRE2_NO_UTF_CHECK,
                                   data_.get(), context_.get());
     if (found == PCRE2_ERROR_NOMATCH) return text.substr(text.size());
     if (found < 0) throw Error(str("cannot cut the text into words: ", message_of(found)));
@@ -44,6 +45,7 @@ class Search {
     void operator()(pcre2_match_data* data) const { pcre2_match_data_free(data); }
     void operator()(pcre2_match_context* context) const { pcre2_match_context_free(context); }
   };
+  const pcre2_code* code_;
   std::unique_ptr<pcre2_match_data, Free> data_;
   std::unique_ptr<pcre2_match_context, Free> context_;
 };
@@ -63,16 +65,20 @@ Regex::Regex(std::string_view pattern) {
   pcre2_jit_compile(code_.get(), PCRE2_JIT_COMPLETE);
 }
 
-void Regex::cut(std::string_view text, std::vector<std::string_view>& parts) const {
-  Search search;
-  size_t at = 0;
-  while (at < text.size()) {
-    const std::string_view match = search.next(code_.get(), text, at);
-    const auto begin = static_cast<size_t>(match.data() - text.data());
-    if (begin > at) parts.push_back(text.substr(at, begin - at));
-    if (!match.empty()) parts.push_back(match);
-    at = begin + match.size();
+std::vector<std::string_view> Regex::parts_of(const std::vector<std::string_view>& texts) const {
+  std::vector<std::string_view> parts;
+  Search search(code_.get());
+  for (const std::string_view text : texts) {
+    size_t at = 0;
+    while (at < text.size()) {
+      const std::string_view match = search.next(text, at);
+      const auto begin = static_cast<size_t>(match.data() - text.data());
+      if (begin > at) parts.push_back(text.substr(at, begin - at));
+      if (!match.empty()) parts.push_back(match);
+      at = begin + match.size();
+    }
   }
+  return parts;
 }
 
 }  // namespace ferry

@@ -14,8 +14,9 @@ class Regex {
  public:
   explicit Regex(std::string_view pattern);
 
-  // Appends the matches in `text` and what lies between them, in order. `text` must be valid UTF-8.
-  void cut(std::string_view text, std::vector<std::string_view>& parts) const;
+  // Cuts each text into the matches in it and what lies between them, in order. Nothing outside of a text is looked at.
+  // The texts must be valid UTF-8.
+  std::vector<std::string_view> parts_of(const std::vector<std::string_view>& texts) const;
 
  private:
   struct Free {
