@@ -4,14 +4,14 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <source_location>
 
 namespace ferry {
 
-// The place is the caller's. By builtins, as the standard's source_location is missing in clang 14.
-inline void check(bool holds, const char* what, const char* file = __builtin_FILE(), int line = __builtin_LINE(),
-                  const char* function = __builtin_FUNCTION()) {
+inline void check(bool holds, const char* what, std::source_location at = std::source_location::current()) {
   if (holds) return;
-  std::fprintf(stderr, "ferry: bug: %s (%s:%d in %s)\n", what, file, line, function);
+  std::fprintf(stderr, "ferry: bug: %s (%s:%u in %s)\n", what, at.file_name(), static_cast<unsigned>(at.line()),
+               at.function_name());
   std::abort();
 }
 
