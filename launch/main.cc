@@ -1,1 +1,79 @@
-int main() { return 0; }
+// The program: its commands, what is common to them, and the one place where an Error ends it.
+
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <iostream>
+
+#include "core/base/error.h"
+#include "launch/commands/command.h"
+#include "launch/commands/tokenize.h"
+#include "launch/version.h"
+
+namespace ferry {
+namespace {
+
+// In the order of `ferry --help`.
+constexpr void (*kCommands[])(CLI::App& app, Chosen& chosen) = {
+    add_tokenize,
+};
+
+constexpr const char* kExamples =
+    "Examples:\n"
+    "  ferry doctor\n"
+    "  ferry generate --model build/models/smollm2-135m-instruct-q4_1.gguf --prompt 'The sea is'\n"
+    "Exit codes: 0 done, 1 the machine or a file is not as needed, 2 usage, 3 some requests failed.\n"
+    "`ferry COMMAND --help` shows a command's options, with an example.";
+
+struct Common {
+  int verbose = 0;
+  int quiet = 0;
+
+  spdlog::level::level_enum level() const {
+    return static_cast<spdlog::level::level_enum>(std::clamp(spdlog::level::info - verbose + quiet, 0, 6));
+  }
+};
+
+// stdout belongs to results.
+void set_up_log(const Common& common) {
+  spdlog::set_default_logger(spdlog::stderr_logger_mt("ferry"));
+  spdlog::set_pattern("%H:%M:%S.%e %l %v");
+  spdlog::set_level(common.level());
+}
+
+void describe(CLI::App& app, Common& common) {
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.footer(kExamples);
+  app.set_version_flag("--version", [] { return "ferry " + version() + " (" + build_summary() + ")"; });
+  app.add_flag("-v,--verbose", common.verbose, "log more; twice: everything");
+  app.add_flag("-q,--quiet", common.quiet, "log warnings only; twice: errors only");
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("LLM inference on clusters: prefill and decode in groups of their own");
+  Common common;
+  describe(app, common);
+  Chosen chosen;
+  for (const auto add : kCommands) add(app, chosen);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? kDone : kUsage;  // --help and --version come this way too
+  }
+  set_up_log(common);
+  return chosen();
+}
+
+}  // namespace
+}  // namespace ferry
+
+int main(int argc, char** argv) {
+  try {
+    return ferry::run(argc, argv);
+  } catch (const ferry::Error& e) {
+    std::cerr << "ferry: " << e.what() << '\n';
+    return ferry::kWorldNotAsNeeded;
+  }
+}

@@ -6,11 +6,11 @@
 #include <array>
 #include <limits>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "core/base/error.h"
 #include "core/base/quoted.h"
 #include "launch/config/nearest.h"
+#include "launch/io/json_line.h"
 
 namespace ferry {
 namespace {
@@ -18,7 +18,6 @@ namespace {
 using nlohmann::json;
 using Problem = std::string;  // why a value is refused; empty: it is not
 
-constexpr int kMaxDepth = 8;  // of nested lists and maps; a prompt has three
 constexpr size_t kMaxStops = 16;
 constexpr int kMaxLogprobs = 100;
 constexpr int kMaxInt = std::numeric_limits<int>::max();
@@ -156,45 +155,6 @@ Problem fill(const json& object, PromptLine& out) {
   return {};
 }
 
-// The library's message without its own prefix (its line is always 1) and without the text it last read, which may be
-// the whole line.
-std::string reason_of(const json::exception& e) {
-  constexpr size_t kLongest = 200;
-  std::string_view what = e.what();
-  what.remove_prefix(std::min(what.find("] ") + 2, what.size()));
-  const size_t column = what.find("column ");
-  if (what.starts_with("parse error at line 1, ")) what.remove_prefix(std::min(column, what.size()));
-  return std::string(what.substr(0, what.find("; last read")).substr(0, kLongest));
-}
-
-// Throws what the library throws, and Error for a line that is valid but deeper than any prompt or names a field twice.
-json parse_object(const std::string& text) {
-  std::set<std::string> names;
-  const auto guard = [&names](int depth, json::parse_event_t event, json& parsed) {
-    if (depth > kMaxDepth) throw Error(fmt::format("nested deeper than {} levels", kMaxDepth));
-    const bool is_field = depth == 1 && event == json::parse_event_t::key;
-    if (is_field && !names.insert(parsed.get<std::string>()).second) {
-      throw Error(fmt::format("field {} is given twice", ferry::quoted(parsed.get<std::string>())));
-    }
-    return true;
-  };
-  return json::parse(text, guard);
-}
-
-bool is_blank(std::string_view text) { return text.find_first_not_of(" \t\r\n") == std::string_view::npos; }
-
-// Reads to the end of the line but keeps no more than the limit and a byte.
-std::optional<std::string> next_line(std::istream& in, size_t limit) {
-  std::string text;
-  std::streambuf& bytes = *in.rdbuf();
-  constexpr int kEnd = std::char_traits<char>::eof();
-  if (bytes.sgetc() == kEnd) return std::nullopt;
-  for (int c = bytes.sbumpc(); c != kEnd && c != '\n'; c = bytes.sbumpc()) {
-    if (text.size() <= limit) text += static_cast<char>(c);
-  }
-  return text;
-}
-
 }  // namespace
 
 PromptEntry parse_prompt(const std::string& text, int line) {
@@ -203,11 +163,9 @@ PromptEntry parse_prompt(const std::string& text, int line) {
   prompt.line = line;
   prompt.id = bad.id;
   try {
-    const json object = parse_object(text);
+    const json object = parse_json_line(text);
     bad.why = object.is_object() ? fill(object, prompt) : "not a prompt: " + expected("an object", object);
     if (object.is_object() && object.contains("id")) set_text(object["id"], bad.id);
-  } catch (const json::exception& e) {
-    bad.why = "not valid JSON: " + reason_of(e);
   } catch (const Error& e) {
     bad.why = e.what();
   }
@@ -216,11 +174,9 @@ PromptEntry parse_prompt(const std::string& text, int line) {
 }
 
 std::optional<PromptEntry> PromptReader::next() {
-  while (const std::optional<std::string> text = next_line(in_, kMaxLineBytes)) {
+  while (const std::optional<std::string> text = next_line(in_)) {
     ++line_;
-    if (is_blank(*text)) continue;
-    if (text->size() <= kMaxLineBytes) return parse_prompt(*text, line_);
-    return BadLine{line_, fmt::format("line-{}", line_), "longer than 16 MiB"};
+    if (!is_blank(*text)) return parse_prompt(*text, line_);
   }
   return std::nullopt;
 }

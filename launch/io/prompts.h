@@ -48,8 +48,6 @@ class PromptReader {
   explicit PromptReader(std::istream& in) : in_(in) {}
   std::optional<PromptEntry> next();  // nullopt: the end
 
-  static constexpr size_t kMaxLineBytes = size_t{16} << 20;
-
  private:
   std::istream& in_;
   int line_ = 0;

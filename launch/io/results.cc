@@ -24,9 +24,9 @@ double json_number(float logprob) {
   return std::stod(fmt::format("{}", std::isfinite(logprob) ? std::max(logprob, kImpossible) : kImpossible));
 }
 
-ordered_json json_of(const Result::Logprob& token) {
+ordered_json json_of(const Token& token) {
   ordered_json top = ordered_json::array();
-  for (const auto& [id, logprob] : token.top) top.push_back({id, json_number(logprob)});
+  for (const Alternative& other : token.top) top.push_back({other.id, json_number(other.logprob)});
   return {{"id", token.id}, {"logprob", json_number(token.logprob)}, {"top", top}};
 }
 
@@ -39,7 +39,7 @@ ordered_json json_of(const ResultMs& ms) {
 
 ordered_json json_of(const Result& r) {
   ordered_json logprobs = ordered_json::array();
-  for (const Result::Logprob& token : r.logprobs) logprobs.push_back(json_of(token));
+  for (const Token& token : r.logprobs) logprobs.push_back(json_of(token));
   return {{"id", r.id},
           {"prompt_ids", r.prompt_ids},
           {"ids", r.ids},

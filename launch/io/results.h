@@ -3,9 +3,9 @@
 
 #include <cstdint>
 #include <string>
-#include <utility>
 #include <vector>
 
+#include "core/engine/request.h"
 #include "launch/io/terminal.h"
 
 namespace ferry {
@@ -39,19 +39,13 @@ struct ResultMs {
 };
 
 struct Result {
-  struct Logprob {
-    int id = 0;
-    float logprob = 0;
-    std::vector<std::pair<int, float>> top;  // [asked for] (id, logprob), best first
-  };
-
   std::string id;
   std::vector<int> prompt_ids;
   std::vector<int> ids;
   std::string text;
-  std::string finish_reason;  // "stop", "length", "error"
-  std::string error;          // empty: none
-  std::vector<Logprob> logprobs;
+  std::string finish_reason;    // "stop", "length", "error"
+  std::string error;            // empty: none
+  std::vector<Token> logprobs;  // of `ids`, where they were asked for
   Usage usage;
   Route route;
   KvMoved kv;

@@ -5,6 +5,8 @@
 
 #include <sstream>
 
+#include "launch/io/json_line.h"
+
 namespace ferry {
 namespace {
 
@@ -65,6 +67,7 @@ TEST(Prompts, EachMistakeIsNamed) {
       {R"({"prompt":7})", "prompt: expected text, found 7"},
       {R"({"prompt":null})", "prompt: expected text, found null"},
       {R"({"prompt":"a","prompt":"b"})", "field 'prompt' is given twice"},
+      {R"({"messages":[{"role":"user","content":"a","role":"system"}]})", "field 'role' is given twice"},
       {R"({"id":3,"prompt":"a"})", "id: expected text, found 3"},
       {R"({"prompt_ids":[]})", "prompt_ids: expected a list of token ids, found an empty list"},
       {R"({"prompt_ids":[1,-2]})", "prompt_ids: item 1: expected a whole number from 0 to 2147483647, found -2"},
@@ -126,8 +129,8 @@ TEST(Prompts, ABadLineKeepsItsIdAndTheOthersAreAnswered) {
   EXPECT_EQ(std::get<PromptLine>(entries[3]).line, 5);
 }
 
-TEST(Prompts, ALineLongerThanTheLimitIsPassedOver) {
-  const std::string letters(PromptReader::kMaxLineBytes, 'x');
+TEST(Prompts, ALineLongerThanTheLimitIsAMistake) {
+  const std::string letters(kMaxLineBytes, 'x');
   std::istringstream in("{\"prompt\":\"" + letters + "\"}\n{\"prompt\":\"b\"}\n");
   const std::vector<PromptEntry> entries = read_prompts(in);
   ASSERT_EQ(entries.size(), 2u);

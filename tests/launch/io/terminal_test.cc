@@ -31,13 +31,13 @@ TEST(Printable, KeepsTextAndReplacesWhatActsOnATerminal) {
   EXPECT_EQ(printable("\xC2\x9B"), "\xEF\xBF\xBD");  // C1: a one-character escape sequence
 }
 
-TEST(Printable, ReplacesEachByteThatIsNotUtf8) {
+TEST(Printable, ReplacesWhatIsNotUtf8) {
   const std::string r = "\xEF\xBF\xBD";
   EXPECT_EQ(printable("\xff\xc3z"), r + r + "z");
   EXPECT_EQ(printable("\xc0\xaf"), r + r);          // overlong
   EXPECT_EQ(printable("\xed\xa0\x80"), r + r + r);  // a surrogate
   EXPECT_EQ(printable("\xf4\x90\x80\x80"), r + r + r + r);
-  EXPECT_EQ(printable("\xe4\xb8"), r + r);  // cut off
+  EXPECT_EQ(printable("\xe4\xb8"), r);  // one character, cut off
 }
 
 TEST(Table, ColumnsAreAsWideAsTheirWidestCellAndNumbersStandToTheRight) {

@@ -1,0 +1,13 @@
+#include "launch/version.h"
+
+#include "core/base/error.h"
+#include "parallel/mpi_library.h"
+#include "transport/ucx/ucx_info.h"
+
+namespace ferry {
+
+std::string version() { return FERRY_VERSION; }
+
+std::string build_summary() { return str("UCX ", ucx_version(), ", ", mpi_library(), ", no CUDA"); }
+
+}  // namespace ferry
