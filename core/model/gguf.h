@@ -67,7 +67,8 @@ class GgufFile {
   const std::string& name() const { return name_; }
 
   // T is one of int64_t (any integer type), double, bool, std::string_view, or a vector of int64_t, double or
-  // std::string_view. nullopt: there is no such key. Error: the value has another type.
+  // std::string_view. nullopt: there is no such key. Error: the value has another type. A uint64 beyond int64 comes out
+  // negative, which no count or id accepts.
   template <class T>
   std::optional<T> find(std::string_view key) const;
   // The same where the file cannot do without it: Error when there is no such key.
