@@ -7,8 +7,10 @@
 #include <iostream>
 
 #include "core/base/error.h"
+#include "core/base/quoted.h"
 #include "launch/commands/command.h"
 #include "launch/commands/tokenize.h"
+#include "launch/config/nearest.h"
 #include "launch/version.h"
 
 namespace ferry {
@@ -51,6 +53,18 @@ void describe(CLI::App& app, Common& common) {
   app.add_flag("-q,--quiet", common.quiet, "log warnings only; twice: errors only");
 }
 
+// What is no option and no command stands in remaining(); the library only says that a command is required.
+int explain(const CLI::App& app, const CLI::ParseError& e) {
+  const std::vector<std::string> unknown = app.remaining();
+  if (unknown.empty() || unknown[0].starts_with('-')) return app.exit(e) == 0 ? kDone : kUsage;  // --help is exit 0
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
+  const std::vector<std::string_view> known(names.begin(), names.end());
+  std::cerr << "ferry: no command " << ferry::quoted(unknown[0]) << "; did you mean '" << nearest(unknown[0], known)
+            << "'? `ferry --help` lists all.\n";
+  return kUsage;
+}
+
 int run(int argc, char** argv) {
   CLI::App app("LLM inference on clusters: prefill and decode in groups of their own");
   Common common;
@@ -60,7 +74,7 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? kDone : kUsage;  // --help and --version come this way too
+    return explain(app, e);
   }
   set_up_log(common);
   return chosen();

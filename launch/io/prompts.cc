@@ -79,7 +79,7 @@ Problem set_ids(const json& value, PromptLine& out) {
   return {};
 }
 
-Problem set_message(const json& value, PromptLine::Message& out) {
+Problem set_message(const json& value, Message& out) {
   if (!value.is_object()) return expected("an object with role and content", value);
   for (const auto& [key, field] : value.items()) {
     if (key != "role" && key != "content") return fmt::format("unknown field {}", ferry::quoted(key));
@@ -94,7 +94,7 @@ Problem set_message(const json& value, PromptLine::Message& out) {
 Problem set_messages(const json& value, PromptLine& out) {
   const bool filled = value.is_array() && !value.empty();
   if (!filled) return expected("a list of messages", value);
-  auto& messages = out.prompt.emplace<std::vector<PromptLine::Message>>();
+  auto& messages = out.prompt.emplace<std::vector<Message>>();
   for (const json& item : value) {
     const Problem problem = set_message(item, messages.emplace_back());
     if (!problem.empty()) return fmt::format("message {}: {}", messages.size() - 1, problem);

@@ -9,15 +9,11 @@
 #include <variant>
 #include <vector>
 
+#include "core/text/chat.h"
+
 namespace ferry {
 
 struct PromptLine {
-  struct Message {
-    std::string role;
-    std::string content;
-    bool operator==(const Message&) const = default;
-  };
-
   int line = 0;                                                              // from 1
   std::string id;                                                            // "line-3" where the line has none
   std::variant<std::string, std::vector<Message>, std::vector<int>> prompt;  // text, messages or token ids

@@ -26,9 +26,9 @@ TEST(Prompts, TextMessagesAndIdsAreRead) {
   EXPECT_EQ(std::get<std::string>(good(R"({"id":"a","prompt":"Grüße"})").prompt), "Grüße");
   EXPECT_EQ(std::get<std::vector<int>>(good(R"({"prompt_ids":[1,0,2147483647]})").prompt),
             (std::vector<int>{1, 0, 2147483647}));
-  const auto messages = std::get<std::vector<PromptLine::Message>>(
+  const auto messages = std::get<std::vector<Message>>(
       good(R"({"messages":[{"role":"system","content":""},{"content":"hi","role":"user"}]})").prompt);
-  EXPECT_EQ(messages, (std::vector<PromptLine::Message>{{"system", ""}, {"user", "hi"}}));
+  EXPECT_EQ(messages, (std::vector<Message>{{"system", ""}, {"user", "hi"}}));
 }
 
 TEST(Prompts, SettingsAreReadAndAbsentOnesStayUnset) {
