@@ -29,6 +29,12 @@ void PrintTo(const Kind& kind, std::ostream* out) { *out << kind.name; }
 
 class ControlContract : public testing::TestWithParam<Kind> {
  protected:
+  void SetUp() override {
+    if (std::string_view(GetParam().name) == "Grpc" && !grpc_can_be_tested()) GTEST_SKIP() << kWhyNoGrpc;
+    network_ = GetParam().make();
+    router_ = network_->listen();
+  }
+
   // A stream that both ends know.
   void open() {
     leader_ = network_->dial();
@@ -36,8 +42,8 @@ class ControlContract : public testing::TestWithParam<Kind> {
     at_leader_ = next<StreamOpened>(*leader_).stream;
   }
 
-  std::unique_ptr<ControlNetwork> network_ = GetParam().make();
-  std::unique_ptr<ControlStream> router_ = network_->listen();
+  std::unique_ptr<ControlNetwork> network_;
+  std::unique_ptr<ControlStream> router_;
   std::unique_ptr<ControlStream> leader_;
   StreamId at_router_ = 0;
   StreamId at_leader_ = 0;

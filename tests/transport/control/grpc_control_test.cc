@@ -38,7 +38,14 @@ class LeaderProcess {
   pid_t pid_ = 0;
 };
 
-TEST(GrpcControl, AKilledProcessIsNoticed) {
+class GrpcControl : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!grpc_can_be_tested()) GTEST_SKIP() << kWhyNoGrpc;
+  }
+};
+
+TEST_F(GrpcControl, AKilledProcessIsNoticed) {
   GrpcNetwork network;
   const auto router = network.listen();
   const LeaderProcess leader(network.address());
@@ -49,7 +56,7 @@ TEST(GrpcControl, AKilledProcessIsNoticed) {
 }
 
 // A stopped process keeps its connection, as a host without power does: only an answer that does not come tells.
-TEST(GrpcControl, AProcessThatFallsSilentIsNoticed) {
+TEST_F(GrpcControl, AProcessThatFallsSilentIsNoticed) {
   GrpcNetwork network;
   const auto router = network.listen();
   const LeaderProcess leader(network.address());
@@ -59,14 +66,14 @@ TEST(GrpcControl, AProcessThatFallsSilentIsNoticed) {
   EXPECT_EQ(next<StreamClosed>(*router).stream, stream);
 }
 
-TEST(GrpcControl, APortThatIsTakenIsAnErrorThatNamesIt) {
+TEST_F(GrpcControl, APortThatIsTakenIsAnErrorThatNamesIt) {
   GrpcNetwork network;
   const auto router = network.listen();
   EXPECT_THAT([&] { make_grpc_control_server(network.address()); },
               testing::ThrowsMessage<Error>(testing::HasSubstr(network.address())));
 }
 
-TEST(GrpcControl, AClientWithoutAServerCanBeDestroyed) {
+TEST_F(GrpcControl, AClientWithoutAServerCanBeDestroyed) {
   const auto leader = make_grpc_control_client("127.0.0.1:1");
   EXPECT_FALSE(leader->wait(std::chrono::milliseconds(10)));
 }
@@ -81,7 +88,7 @@ int connect_raw(int port) {
   return socket_fd;
 }
 
-TEST(GrpcControl, GarbageOnThePortHarmsNobody) {
+TEST_F(GrpcControl, GarbageOnThePortHarmsNobody) {
   GrpcNetwork network;
   const auto router = network.listen();
   const auto leader = network.dial();
