@@ -161,18 +161,20 @@ SimdLevel best_simd_level() {
   return SimdLevel::portable;
 }
 
-std::unique_ptr<Ops> make_cpu_ops(int n_threads, SimdLevel level) {
+KernelSet kernels_of(SimdLevel level) {
   check(cpu_has(level), "a SIMD level that this CPU has");
   switch (level) {
     case SimdLevel::avx512:
-      return make_cpu_ops(n_threads, avx512_kernels());
+      return avx512_kernels();
     case SimdLevel::avx2:
-      return make_cpu_ops(n_threads, avx2_kernels());
+      return avx2_kernels();
     case SimdLevel::portable:
       break;
   }
-  return make_cpu_ops(n_threads, portable_kernels());
+  return portable_kernels();
 }
+
+std::unique_ptr<Ops> make_cpu_ops(int n_threads, SimdLevel level) { return make_cpu_ops(n_threads, kernels_of(level)); }
 
 std::unique_ptr<Ops> make_cpu_ops(int n_threads, const KernelSet& kernels) {
   return std::make_unique<CpuOps>(n_threads, kernels);

@@ -23,6 +23,7 @@ constexpr std::string_view name_of(SimdLevel level) {
 
 bool cpu_has(SimdLevel level);
 SimdLevel best_simd_level();
+KernelSet kernels_of(SimdLevel level);  // that this CPU has
 
 std::unique_ptr<Ops> make_cpu_ops(int n_threads, SimdLevel level = best_simd_level());
 std::unique_ptr<Ops> make_cpu_ops(int n_threads, const KernelSet& kernels);  // for tests of other widths

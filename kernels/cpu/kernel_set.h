@@ -55,6 +55,8 @@ struct AttentionScratch {
   float total[kBlockQueries];                              // of the weights so far
 };
 
+constexpr int kChains = 12;  // at least latency × units of a multiply-add, and no more than 16 registers hold
+
 struct KernelSet {
   const char* name = nullptr;
   int lanes = 0;
@@ -69,6 +71,10 @@ struct KernelSet {
   void (*rope)(const Rope& p, int row_begin, int row_end) = nullptr;
   void (*gated_activation)(const GatedActivation& p, int64_t begin, int64_t end) = nullptr;
   void (*add)(const Add& p, int64_t begin, int64_t end) = nullptr;
+
+  // For limits.h.
+  float (*chain_multiply_adds)(int64_t n_rounds) = nullptr;  // kChains · lanes a round
+  float (*sum)(const float* values, int64_t n) = nullptr;    // n a multiple of 128; the rest is left out
 };
 
 KernelSet portable_kernels();

@@ -3,6 +3,7 @@
 
 #include "kernels/cpu/attention_kernels.h"
 #include "kernels/cpu/kernel_set.h"
+#include "kernels/cpu/limit_kernels.h"
 #include "kernels/cpu/matmul_kernels.h"
 #include "kernels/cpu/rope_kernels.h"
 #include "kernels/cpu/row_kernels.h"
@@ -31,6 +32,8 @@ KernelSet kernel_set_of(const char* name) {
   set.rope = RopeKernels<L>::rope;
   set.gated_activation = RowKernels<L>::gated_activation;
   set.add = RowKernels<L>::add;
+  set.chain_multiply_adds = LimitKernels<L>::chain_multiply_adds;
+  set.sum = LimitKernels<L>::sum;
   return set;
 }
 

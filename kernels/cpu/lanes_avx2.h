@@ -12,7 +12,9 @@ namespace {
 struct Avx2Lanes {
   static constexpr int kCount = 8;
   static constexpr int kRegisters = 16;
+  static constexpr int kFewRows = 8;  // that matmul takes without a tile
   using Floats = __m256;
+  using Words = __m256i;
 
   [[gnu::always_inline]] static Floats zero() { return _mm256_setzero_ps(); }
   [[gnu::always_inline]] static Floats splat(float x) { return _mm256_set1_ps(x); }
@@ -58,16 +60,20 @@ struct Avx2Lanes {
     return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
   }
 
-  template <int bits, int shift>
-  [[gnu::always_inline]] static Floats field(const std::byte* words) {
-    const __m256i w = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(words));
-    if constexpr (shift + bits == 32) {
-      return _mm256_cvtepi32_ps(_mm256_srli_epi32(w, shift));
-    } else {
-      constexpr uint32_t kMask = ((1u << bits) - 1) << shift;
-      return _mm256_cvtepi32_ps(_mm256_and_si256(w, _mm256_set1_epi32(static_cast<int>(kMask))));
-    }
+  [[gnu::always_inline]] static Words load_words(const std::byte* p) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
   }
+  [[gnu::always_inline]] static Words splat_word(uint32_t w) { return _mm256_set1_epi32(static_cast<int>(w)); }
+  [[gnu::always_inline]] static Words both(Words a, Words b) { return _mm256_and_si256(a, b); }
+  template <int bits>
+  [[gnu::always_inline]] static Words shift_left(Words w) {
+    return _mm256_slli_epi32(w, bits);
+  }
+  template <int bits>
+  [[gnu::always_inline]] static Words shift_right(Words w) {
+    return _mm256_srli_epi32(w, bits);
+  }
+  [[gnu::always_inline]] static Floats to_floats(Words w) { return _mm256_cvtepi32_ps(w); }
   [[gnu::always_inline]] static Floats load_unsigned_bytes(const std::byte* p) {
     return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
   }

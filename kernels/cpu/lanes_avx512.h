@@ -12,7 +12,9 @@ namespace {
 struct Avx512Lanes {
   static constexpr int kCount = 16;
   static constexpr int kRegisters = 32;
+  static constexpr int kFewRows = 8;  // that matmul takes without a tile
   using Floats = __m512;
+  using Words = __m512i;
 
   [[gnu::always_inline]] static Floats zero() { return _mm512_setzero_ps(); }
   [[gnu::always_inline]] static Floats splat(float x) { return _mm512_set1_ps(x); }
@@ -48,16 +50,18 @@ struct Avx512Lanes {
   [[gnu::always_inline]] static float sum(Floats v) { return _mm512_reduce_add_ps(v); }
   [[gnu::always_inline]] static float largest(Floats v) { return _mm512_reduce_max_ps(v); }
 
-  template <int bits, int shift>
-  [[gnu::always_inline]] static Floats field(const std::byte* words) {
-    const __m512i w = _mm512_loadu_si512(words);
-    if constexpr (shift + bits == 32) {
-      return _mm512_cvtepi32_ps(_mm512_srli_epi32(w, shift));
-    } else {
-      constexpr uint32_t kMask = ((1u << bits) - 1) << shift;
-      return _mm512_cvtepi32_ps(_mm512_and_si512(w, _mm512_set1_epi32(static_cast<int>(kMask))));
-    }
+  [[gnu::always_inline]] static Words load_words(const std::byte* p) { return _mm512_loadu_si512(p); }
+  [[gnu::always_inline]] static Words splat_word(uint32_t w) { return _mm512_set1_epi32(static_cast<int>(w)); }
+  [[gnu::always_inline]] static Words both(Words a, Words b) { return _mm512_and_si512(a, b); }
+  template <int bits>
+  [[gnu::always_inline]] static Words shift_left(Words w) {
+    return _mm512_slli_epi32(w, bits);
   }
+  template <int bits>
+  [[gnu::always_inline]] static Words shift_right(Words w) {
+    return _mm512_srli_epi32(w, bits);
+  }
+  [[gnu::always_inline]] static Floats to_floats(Words w) { return _mm512_cvtepi32_ps(w); }
   [[gnu::always_inline]] static Floats load_unsigned_bytes(const std::byte* p) {
     return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
   }

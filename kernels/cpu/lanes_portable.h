@@ -19,6 +19,7 @@ template <int n>
 struct PortableLanes {
   static constexpr int kCount = n;
   static constexpr int kRegisters = 16;
+  static constexpr int kFewRows = 2;  // that matmul takes without a tile
   using Floats = typename VectorOf<float, n>::Type;
   using Ints = typename VectorOf<int32_t, n>::Type;
   using Words = typename VectorOf<uint32_t, n>::Type;
@@ -84,16 +85,19 @@ struct PortableLanes {
     return best;
   }
 
-  // The bits at [shift, shift + bits) of each 32-bit word, times 2^shift, or as they are where they are the top bits.
-  template <int bits, int shift>
-  [[gnu::always_inline]] static Floats field(const std::byte* words) {
-    const auto w = read<Words>(words);
-    if constexpr (shift + bits == 32) {
-      return __builtin_convertvector(reinterpret_cast<Ints>(w >> shift), Floats);
-    } else {
-      constexpr uint32_t kMask = ((1u << bits) - 1) << shift;
-      return __builtin_convertvector(reinterpret_cast<Ints>(w & kMask), Floats);
-    }
+  [[gnu::always_inline]] static Words load_words(const std::byte* p) { return read<Words>(p); }
+  [[gnu::always_inline]] static Words splat_word(uint32_t w) { return w - Words{}; }
+  [[gnu::always_inline]] static Words both(Words a, Words b) { return a & b; }
+  template <int bits>
+  [[gnu::always_inline]] static Words shift_left(Words w) {
+    return w << bits;
+  }
+  template <int bits>
+  [[gnu::always_inline]] static Words shift_right(Words w) {
+    return w >> bits;
+  }
+  [[gnu::always_inline]] static Floats to_floats(Words w) {  // w < 2³¹
+    return __builtin_convertvector(reinterpret_cast<Ints>(w), Floats);
   }
   [[gnu::always_inline]] static Floats load_unsigned_bytes(const std::byte* p) {
     return __builtin_convertvector(read<UnsignedBytes>(p), Floats);

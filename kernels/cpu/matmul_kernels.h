@@ -9,7 +9,6 @@
 namespace ferry {
 namespace {
 
-constexpr int kFewRows = 8;
 constexpr int kTileColumns = 320;  // with a tile of two vectors this leaves room for x in 32 KiB
 
 constexpr int smaller(int a, int b) { return a < b ? a : b; }
@@ -21,6 +20,7 @@ struct MatmulKernels {
   using Columns = PackedColumns<L, kFormat>;
   static constexpr int kLanes = L::kCount;
   static constexpr int kColumns = Columns::kColumns;
+  static constexpr int kFewRows = L::kFewRows;
 
   static void matmul(const PackedView& w, const Matmul& p, PanelRange panels) {
     if (p.n_rows <= kFewRows) {
@@ -95,8 +95,8 @@ struct MatmulKernels {
 
   // Sub-blocks [blocks.begin, blocks.end).
   template <int kRows, int kPanels>
-  static void add_whole(const PackedView& w, const Matmul& p, const int (&panels)[kPanels], PanelRange blocks,
-                        float (&memory)[kRows][kPanels * kLanes]) {
+  [[gnu::noinline]] static void add_whole(const PackedView& w, const Matmul& p, const int (&panels)[kPanels],
+                                          PanelRange blocks, float (&memory)[kRows][kPanels * kLanes]) {
     Floats sums[kRows][kPanels];
     for_each<kRows, kPanels>([&](int r, int i) { sums[r][i] = L::load(&memory[r][i * kLanes]); });
     const int64_t n_in = w.col_end - w.col_begin;
@@ -129,8 +129,8 @@ struct MatmulKernels {
 
   // Columns [begin, end) of one sub-block.
   template <int kRows, int kPanels>
-  static void add_part(const PackedView& w, const Matmul& p, const int (&panels)[kPanels], int begin, int end,
-                       float (&sums)[kRows][kPanels * kLanes]) {
+  [[gnu::noinline]] static void add_part(const PackedView& w, const Matmul& p, const int (&panels)[kPanels], int begin,
+                                         int end, float (&sums)[kRows][kPanels * kLanes]) {
     if (begin >= end) return;
     alignas(64) float tile[kColumns * kLanes];
     const int block = begin / kColumns;
@@ -154,7 +154,7 @@ struct MatmulKernels {
     int stride = 0;
   };
 
-  static void unpack(const PackedView& w, int panel, int block, Tile tile) {
+  [[gnu::noinline]] static void unpack(const PackedView& w, int panel, int block, Tile tile) {
     const typename Columns::SubBlock at[1] = {Columns::sub_block(w, panel, block)};
     Columns::for_each_column(
         at, [&](int column, const Floats(&weights)[1])

@@ -7,12 +7,6 @@
 namespace ferry {
 namespace {
 
-constexpr float inverse_power_of_two(int exponent) {
-  float power = 1;
-  for (int i = 0; i < exponent; ++i) power *= 0.5f;
-  return power;
-}
-
 template <class L, int kFormat>
 struct PackedColumns {
   using Floats = typename L::Floats;
@@ -49,40 +43,54 @@ struct PackedColumns {
         use(column, weights);
       }
     } else {
-      Scales scales[kPanels];
-#pragma GCC unroll 4
-      for (int p = 0; p < kPanels; ++p) scales[p] = scales_of(blocks[p]);
-      for_each_field<0>(blocks, scales, use);
+      for_each_code(blocks, use);
     }
   }
 
  private:
-  template <int kField, int kPanels, class Use>
-  [[gnu::always_inline]] static void for_each_field(const SubBlock (&blocks)[kPanels], const Scales (&scales)[kPanels],
-                                                    const Use& use) {
-    // A field stays where it is in its word, which makes the code 2^shift times as large: the step makes up for it.
-    constexpr int kShift = kField * kForm.bits;
-    constexpr bool kIsTop = kShift + kForm.bits == 32;
-    constexpr int kFirst = kField * kForm.n_words();
-    constexpr int kWords = kFirst + kForm.n_words() <= kColumns ? kForm.n_words() : kColumns - kFirst;
-    Floats steps[kPanels];
+  // A field stays where it is in its word, which makes its code 2^shift times as large: the step makes up for it. Only
+  // the last field is moved down, where it would be taken for a sign.
+  template <int kPanels, class Use>
+  [[gnu::always_inline]] static void for_each_code(const SubBlock (&blocks)[kPanels], const Use& use) {
+    constexpr int kBits = kForm.bits, kWords = kForm.n_words(), kLast = kForm.n_fields() - 1;
+    constexpr int kLastWords = kColumns - kLast * kWords;
+    Floats steps[kPanels], offsets[kPanels], first_steps[kPanels];
 #pragma GCC unroll 4
     for (int p = 0; p < kPanels; ++p) {
-      steps[p] =
-          kShift == 0 || kIsTop ? scales[p].step : L::mul(scales[p].step, L::splat(inverse_power_of_two(kShift)));
+      const Scales scales = scales_of(blocks[p]);
+      first_steps[p] = steps[p] = scales.step;
+      offsets[p] = scales.offset;
+    }
+    typename L::Words mask = L::splat_word((uint32_t{1} << kBits) - 1);
+#pragma GCC unroll 1
+    for (int f = 0; f < kLast; ++f) {
+#pragma GCC unroll 8
+      for (int w = 0; w < kWords; ++w) {
+        Floats weights[kPanels];
+#pragma GCC unroll 4
+        for (int p = 0; p < kPanels; ++p) {
+          weights[p] = L::fma(L::to_floats(L::both(mask, word(blocks[p], w))), steps[p], offsets[p]);
+        }
+        use(f * kWords + w, weights);
+      }
+      mask = L::template shift_left<kBits>(mask);
+#pragma GCC unroll 4
+      for (int p = 0; p < kPanels; ++p) steps[p] = L::mul(steps[p], L::splat(1.0f / (1 << kBits)));
     }
 #pragma GCC unroll 8
-    for (int word = 0; word < kWords; ++word) {
+    for (int w = 0; w < kLastWords; ++w) {
       Floats weights[kPanels];
 #pragma GCC unroll 4
       for (int p = 0; p < kPanels; ++p) {
-        const std::byte* words = blocks[p].scales + kForm.own_scale_bytes(kLanes);
-        const Floats code = L::template field<kForm.bits, kShift>(words + 4 * kLanes * word);
-        weights[p] = L::fma(code, steps[p], scales[p].offset);
+        const typename L::Words code = L::template shift_right<kLast * kBits>(word(blocks[p], w));
+        weights[p] = L::fma(L::to_floats(code), first_steps[p], offsets[p]);
       }
-      use(kFirst + word, weights);
+      use(kLast * kWords + w, weights);
     }
-    if constexpr (kField + 1 < kForm.n_fields()) for_each_field<kField + 1>(blocks, scales, use);
+  }
+
+  [[gnu::always_inline]] static typename L::Words word(const SubBlock& block, int w) {
+    return L::load_words(block.scales + kForm.own_scale_bytes(kLanes) + 4 * kLanes * w);
   }
 
   [[gnu::always_inline]] static Scales scales_of(const SubBlock& block) {

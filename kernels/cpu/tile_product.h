@@ -51,22 +51,24 @@ void multiply_rows(const TileProduct& p) {
   }
 }
 
-template <class L, int kVectors, int kRows = kTileRows<L> - 1>
-void multiply_last_rows(const TileProduct& p, int n_rows) {
+template <class L, int kVectors, int kRows = kTileRows<L>>
+void multiply_some_rows(const TileProduct& p, int n_rows) {
   if constexpr (kRows > 0) {
     if (n_rows == kRows) return multiply_rows<L, kRows, kVectors>(p);
-    multiply_last_rows<L, kVectors, kRows - 1>(p, n_rows);
+    multiply_some_rows<L, kVectors, kRows - 1>(p, n_rows);
   }
 }
 
+// Rows are cut evenly: seven as four and three, since one or two are too few chains to keep the multipliers busy.
 template <class L, int kVectors>
 void multiply(TileProduct p, int n_rows) {
-  for (; n_rows >= kTileRows<L>; n_rows -= kTileRows<L>) {
-    multiply_rows<L, kTileRows<L>, kVectors>(p);
-    p.x += kTileRows<L> * p.x_stride;
-    p.y += kTileRows<L> * p.y_stride;
+  for (int n_cuts = (n_rows + kTileRows<L> - 1) / kTileRows<L>; n_cuts > 0; --n_cuts) {
+    const int n = (n_rows + n_cuts - 1) / n_cuts;
+    multiply_some_rows<L, kVectors>(p, n);
+    p.x += n * p.x_stride;
+    p.y += n * p.y_stride;
+    n_rows -= n;
   }
-  multiply_last_rows<L, kVectors>(p, n_rows);
 }
 
 // Any number of columns that fills whole vectors, two at a time.

@@ -21,6 +21,8 @@ struct Implementation {
 
 inline std::ostream& operator<<(std::ostream& out, const Implementation& i) { return out << i.name; }
 
+KernelSet sixteen_lane_kernels();  // portable: in lanes_test.cc
+
 inline std::vector<Implementation> implementations() {
   std::vector<Implementation> all = {{"reference", make_reference_ops, ""}};
   for (const SimdLevel level : {SimdLevel::portable, SimdLevel::avx2, SimdLevel::avx512}) {
@@ -29,6 +31,7 @@ inline std::vector<Implementation> implementations() {
       all.push_back({name, [=] { return make_cpu_ops(n_threads, level); }, cpu_has(level) ? "" : "this CPU lacks it"});
     }
   }
+  all.push_back({"cpu portable 16 lanes", [] { return make_cpu_ops(2, sixteen_lane_kernels()); }, ""});
   return all;
 }
 
