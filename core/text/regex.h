@@ -1,6 +1,6 @@
 #pragma once
 // A regular expression over UTF-8 that means the same on every machine: \p{L}, \p{N}, \p{P} and \s are those of
-// Unicode 16, whichever Unicode the regex library was built with.
+// Unicode 16, whether PCRE2 was built with that or with an older Unicode, down to 14.
 
 #include <memory>
 #include <string_view>

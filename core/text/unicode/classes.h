@@ -1,6 +1,6 @@
 #pragma once
-// Pins the character classes of a regular expression to Unicode 16 and to White_Space, so that words are cut the same
-// with every PCRE2.
+// Pins the character classes of a regular expression to Unicode 16 and to its White_Space, so that words are cut the
+// same with any PCRE2 that knows Unicode 14 to 16.
 
 #include <string>
 #include <string_view>
