@@ -31,7 +31,12 @@ class CpuOps final : public Ops {
   }
 
   std::unique_ptr<Weight> prepare(const MatrixSlice& slice) override {
-    return std::make_unique<PackedMatrix>(slice, kernels_.lanes);
+    auto matrix = std::make_unique<PackedMatrix>(slice, kernels_.lanes);
+    pool_.for_each_range(matrix->n_panels(), grain_of(kGrainValues, int64_t{kernels_.lanes} * slice.n_cols()),
+                         [&](int64_t begin, int64_t end, int) {
+                           matrix->pack(slice, {static_cast<int>(begin), static_cast<int>(end)});
+                         });
+    return matrix;
   }
 
   void embed(const Embed& p) override {

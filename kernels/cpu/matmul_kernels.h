@@ -104,7 +104,10 @@ struct MatmulKernels {
     for (int b = blocks.begin; b < blocks.end; ++b, x += kColumns) {
       typename Columns::SubBlock at[kPanels];
 #pragma GCC unroll 4
-      for (int i = 0; i < kPanels; ++i) at[i] = Columns::sub_block(w, panels[i], b);
+      for (int i = 0; i < kPanels; ++i) {
+        at[i] = Columns::sub_block(w, panels[i], b);
+        prefetch(at[i].scales + kPanels * w.panel_bytes);
+      }
       Columns::for_each_column(
           at, [&](int column, const Floats(&weights)[kPanels]) __attribute__((always_inline)) {
 #pragma GCC unroll 8
@@ -147,6 +150,16 @@ struct MatmulKernels {
     }
   }
 
+  // The same place some panels on: a panel is a stream of its own, and too short for the hardware to follow. Past the
+  // end it is a hint that nobody takes.
+  [[gnu::always_inline]] static void prefetch(const std::byte* sub_block) {
+    constexpr int kCacheLine = 64;
+    constexpr int kSecondLevel = 2;
+    for (int at = 0; at < static_cast<int>(Columns::kForm.sub_block_bytes(kLanes)); at += kCacheLine) {
+      __builtin_prefetch(sub_block + at, 0, kSecondLevel);
+    }
+  }
+
   // ---- many rows ---------------------------------------------------------------------------------------------------
 
   struct Tile {
@@ -156,6 +169,7 @@ struct MatmulKernels {
 
   [[gnu::noinline]] static void unpack(const PackedView& w, int panel, int block, Tile tile) {
     const typename Columns::SubBlock at[1] = {Columns::sub_block(w, panel, block)};
+    prefetch(at[0].scales + 2 * w.panel_bytes);
     Columns::for_each_column(
         at, [&](int column, const Floats(&weights)[1])
                 __attribute__((always_inline)) { L::store(tile.at + column * tile.stride, weights[0]); });

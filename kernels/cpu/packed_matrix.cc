@@ -1,5 +1,7 @@
 #include "kernels/cpu/packed_matrix.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -171,6 +173,18 @@ int format_index_of(TensorType type) {
   return static_cast<int>(found - std::begin(kPackedFormats));
 }
 
+// A large matrix lies in large pages where the system gives them, so that reading it seldom waits for a page table.
+std::byte* memory_of(size_t n_bytes) {
+  constexpr size_t kCacheLine = 64, kLargePage = size_t{2} << 20;
+  const bool is_large = n_bytes >= 2 * kLargePage;
+  const size_t alignment = is_large ? kLargePage : kCacheLine;
+  const size_t n_whole = (n_bytes + alignment - 1) / alignment * alignment;
+  auto* bytes = static_cast<std::byte*>(std::aligned_alloc(alignment, n_whole));
+  if (bytes == nullptr && n_whole > 0) throw std::bad_alloc();
+  if (is_large) madvise(bytes, n_whole, MADV_HUGEPAGE);  // a wish: it works without
+  return bytes;
+}
+
 }  // namespace
 
 PackedMatrix::PackedMatrix(const MatrixSlice& slice, int lanes)
@@ -184,16 +198,18 @@ PackedMatrix::PackedMatrix(const MatrixSlice& slice, int lanes)
            .n_rows = slice.n_rows(),
            .col_begin = slice.col_begin - skipped,
            .col_end = slice.col_end - skipped};
-  constexpr size_t kCacheLine = 64;
-  const size_t n_bytes = (bytes() + kCacheLine - 1) / kCacheLine * kCacheLine;
-  bytes_.reset(static_cast<std::byte*>(std::aligned_alloc(kCacheLine, n_bytes)));
-  if (bytes_ == nullptr && n_bytes > 0) throw std::bad_alloc();
-  std::memset(bytes_.get(), 0, n_bytes);  // lanes without a row multiply by zero
+  bytes_.reset(memory_of(bytes()));
   view_.panels = bytes_.get();
-  for (int row = 0; row < n_rows(); ++row) {
-    std::byte* panel = bytes_.get() + static_cast<size_t>(row / lanes) * view_.panel_bytes;
-    const auto pack = form.kind == ScaleKind::plain ? pack_plain : pack_quantized;
-    pack(form, slice, lanes, row, panel);
+}
+
+void PackedMatrix::pack(const MatrixSlice& slice, PanelRange panels) {
+  const PackedFormat& form = kPackedFormats[format_];
+  const auto pack_row = form.kind == ScaleKind::plain ? pack_plain : pack_quantized;
+  for (int p = panels.begin; p < panels.end; ++p) {
+    std::byte* panel = bytes_.get() + static_cast<size_t>(p) * view_.panel_bytes;
+    std::memset(panel, 0, view_.panel_bytes);  // lanes without a row multiply by zero
+    for (int row = p * lanes_; row < std::min((p + 1) * lanes_, n_rows()); ++row)
+      pack_row(form, slice, lanes_, row, panel);
   }
 }
 

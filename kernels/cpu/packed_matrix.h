@@ -12,7 +12,9 @@ namespace ferry {
 
 class PackedMatrix final : public Weight {
  public:
+  // Memory for it. pack() fills it, panel by panel, so that threads can share that out.
   PackedMatrix(const MatrixSlice& slice, int lanes);
+  void pack(const MatrixSlice& slice, PanelRange panels);
 
   int n_rows() const override { return view_.n_rows; }
   int n_cols() const override { return view_.col_end - view_.col_begin; }

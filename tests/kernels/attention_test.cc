@@ -1,6 +1,7 @@
 // Keys and values into pages, and attention over them.
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <numeric>
 
@@ -292,6 +293,38 @@ TEST_P(AttentionContract, CacheTypesRoundToTheNearestEven) {
       const uint16_t want = dtype == KvDtype::f16 ? f16_of_f32(hard[i]) : bf16_of_f32(hard[i]);
       EXPECT_EQ(page[i], want) << hard[i];
       EXPECT_EQ(page[hard.size() + i], want) << hard[i];
+    }
+  }
+}
+
+TEST_P(AttentionContract, AnyBitsRoundAsTheOneDefinitionSays) {
+  Random random(11);
+  constexpr int kHeadDim = 250, kRows = 400;
+  Floats values;
+  std::vector<int> positions, pages;
+  for (int i = 0; i < kRows * kHeadDim; ++i)
+    values.push_back(std::bit_cast<float>(static_cast<uint32_t>(random.bits())));
+  for (int r = 0; r < kRows; ++r) positions.push_back(r), pages.push_back(r);
+  const std::vector<int> row_begin = {0, kRows};
+  for (const KvDtype dtype : {KvDtype::f16, KvDtype::bf16}) {
+    std::vector<uint16_t> memory(2 * values.size());
+    const KvLayer kv{reinterpret_cast<std::byte*>(memory.data()),
+                     4 * kHeadDim,
+                     4 * kHeadDim,
+                     2 * kHeadDim,
+                     2 * kHeadDim,
+                     1,
+                     1,
+                     kHeadDim,
+                     dtype};
+    ops().write_kv({values.data(),
+                    values.data(),
+                    kv,
+                    {kRows, 1, positions.data(), row_begin.data(), row_begin.data(), pages.data()}});
+    for (size_t i = 0; i < values.size(); ++i) {
+      if (std::isnan(values[i])) continue;
+      const uint16_t want = dtype == KvDtype::f16 ? f16_of_f32(values[i]) : bf16_of_f32(values[i]);
+      ASSERT_EQ(memory[i / kHeadDim * 2 * kHeadDim + i % kHeadDim], want) << values[i];
     }
   }
 }
