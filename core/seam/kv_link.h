@@ -60,7 +60,7 @@ class KvLink {
 
   // Starts to connect; use the id at once (what is posted waits for the wire-up). Error when the address is no address.
   virtual PeerId connect(const std::string& address) = 0;
-  virtual void disconnect(PeerId peer) = 0;  // at once: what is in flight may land or not, no event follows
+  virtual void disconnect(PeerId peer) = 0;  // no event follows; what was not flushed may still land, or not
 
   virtual void put(PeerId peer, std::span<const Piece> pieces) = 0;
   virtual void flush(PeerId peer, uint64_t tag) = 0;  // answered by Flushed{peer, tag}, or Broken{peer}

@@ -1,0 +1,30 @@
+#pragma once
+// What a peer needs to connect, as bytes that travel by way of others.
+
+#include <cstdint>
+#include <string>
+
+#include "transport/ucx/process.h"
+
+namespace ferry {
+
+struct UcxAddress {
+  std::string worker = {};  // UCX's own address
+  std::string key = {};     // of the KV memory, packed by UCX
+  uint64_t base = 0;        // where the KV memory is in that process
+  uint64_t bytes = 0;       // how long it is
+  Process process = {};
+
+  template <class A>
+  void fields(A& a) {
+    a(worker, key, base, bytes, process);
+  }
+  bool operator==(const UcxAddress&) const = default;
+};
+
+std::string packed(const UcxAddress& address);
+
+// UCX trusts the addresses and keys that it is given, so only bytes that `packed` made pass: anything else is an Error.
+UcxAddress ucx_address_of(const std::string& bytes);
+
+}  // namespace ferry

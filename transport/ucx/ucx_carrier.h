@@ -1,0 +1,17 @@
+#pragma once
+// Which transport UCX really chose for puts.
+
+#include <ucp/api/ucp.h>
+
+#include <string>
+#include <string_view>
+
+namespace ferry {
+
+// "shm", "tcp" or "rdma"; UCX's own name for any other.
+std::string carrier_of(ucp_ep_h endpoint);
+
+// The same from what ucp_ep_print_info prints: the one place where every UCX since 1.13 tells which lane does what.
+std::string carrier_in(std::string_view endpoint_info);
+
+}  // namespace ferry

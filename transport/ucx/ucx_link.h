@@ -1,0 +1,36 @@
+#pragma once
+// KvLink over UCX: shared memory, TCP and RDMA, whatever connects two ranks. Needs UCX 1.13 or newer.
+//
+// A peer that dies is noticed on every transport (see ucx_settings.cc). Puts over TCP are carried out by the target's
+// poll(), those over shared memory and RDMA need nothing from it. To connect takes polls on both sides.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/seam/kv_link.h"
+
+namespace ferry {
+
+struct UcxOptions {
+  enum class Transport : uint8_t { automatic, shm, tcp, rdma, kLast = rdma };
+  struct Setting {  // named as in `ucx_info -c`, without "UCX_"
+    std::string name = {};
+    std::string value = {};
+    bool operator==(const Setting&) const = default;
+  };
+
+  Transport transport = Transport::automatic;
+  std::vector<std::string> devices = {};  // network devices as UCX names them: "eth0", "mlx5_0:1"; none: all
+  std::vector<Setting> extra = {};        // win over what the transport implies
+  size_t memory_bytes = 0;
+};
+
+std::unique_ptr<KvLink> make_ucx_link(const UcxOptions& options);  // Error when UCX or the machine cannot
+
+// UCX_* environment variables that say otherwise than we do, a sentence each. What we set wins.
+std::vector<std::string> conflicting_ucx_environment(const UcxOptions& options);
+
+}  // namespace ferry

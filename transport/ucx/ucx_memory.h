@@ -1,0 +1,33 @@
+#pragma once
+// A rank's KV memory: allocated by UCX, so that processes of the same host can map it, and registered with every
+// device.
+
+#include <ucp/api/ucp.h>
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <type_traits>
+
+namespace ferry {
+
+class UcxMemory {
+ public:
+  UcxMemory(ucp_context_h context, size_t bytes);  // the context outlives it
+
+  std::span<std::byte> span() const { return span_; }
+  ucp_mem_h handle() const { return handle_.get(); }
+  std::string packed_key() const;  // lets a peer write
+
+ private:
+  struct Unmap {
+    ucp_context_h context = nullptr;
+    void operator()(ucp_mem_h memory) const { ucp_mem_unmap(context, memory); }
+  };
+
+  std::unique_ptr<std::remove_pointer_t<ucp_mem_h>, Unmap> handle_;
+  std::span<std::byte> span_;
+};
+
+}  // namespace ferry

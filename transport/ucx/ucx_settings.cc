@@ -1,0 +1,73 @@
+#include "transport/ucx/ucx_settings.h"
+
+#include <cstdlib>
+
+#include "core/base/error.h"
+
+namespace ferry {
+
+namespace {
+
+using Setting = UcxOptions::Setting;
+using Transport = UcxOptions::Transport;
+
+std::string joined_by_comma(const std::vector<std::string>& items) {
+  std::string result;
+  for (const std::string& item : items) result += (result.empty() ? "" : ",") + item;
+  return result;
+}
+
+std::string transports_of(Transport transport) {
+  switch (transport) {
+    case Transport::automatic:
+      return "all";
+    case Transport::shm:
+      return "self,sysv,posix,cma";
+    case Transport::tcp:
+      return "self,tcp";
+    case Transport::rdma:
+      return "self,rc";  // stands for every RC transport and the UD that its wire-up needs
+  }
+  return "all";
+}
+
+bool may_use(Transport chosen, Transport transport) { return chosen == Transport::automatic || chosen == transport; }
+
+// Shared memory counts as unable to notice the death of a peer unless it is told to. Since we ask for endpoints that
+// notice, UCX would quietly choose TCP between two processes of one host.
+void add_shm(std::vector<Setting>& settings) { settings.push_back({"MM_ERROR_HANDLING", "y"}); }
+
+// A host that is cut off sends no reset: probes find out. Large segments more than double the throughput of puts; each
+// peer costs that much buffer.
+void add_tcp(std::vector<Setting>& settings) {
+  settings.push_back({"TCP_KEEPIDLE", "1s"});
+  settings.push_back({"TCP_KEEPINTVL", "500ms"});
+  settings.push_back({"TCP_KEEPCNT", "3"});
+  settings.push_back({"TCP_TX_SEG_SIZE", "256k"});
+  settings.push_back({"TCP_RX_SEG_SIZE", "512k"});
+}
+
+}  // namespace
+
+std::vector<Setting> ucx_settings(const UcxOptions& options) {
+  std::vector<Setting> settings{{"TLS", transports_of(options.transport)}};
+  // How often UCX looks whether the peers that are silent still live.
+  settings.push_back({"KEEPALIVE_INTERVAL", "500ms"});
+  if (may_use(options.transport, Transport::shm)) add_shm(settings);
+  if (may_use(options.transport, Transport::tcp)) add_tcp(settings);
+  if (!options.devices.empty()) settings.push_back({"NET_DEVICES", joined_by_comma(options.devices)});
+  settings.insert(settings.end(), options.extra.begin(), options.extra.end());
+  return settings;
+}
+
+std::vector<std::string> conflicting_ucx_environment(const UcxOptions& options) {
+  std::vector<std::string> conflicts;
+  for (const auto& [name, value] : ucx_settings(options)) {
+    const char* theirs = std::getenv(("UCX_" + name).c_str());
+    if (!theirs || value == theirs) continue;
+    conflicts.push_back(str("the environment says UCX_", name, "=", theirs, "; Ferry uses ", value));
+  }
+  return conflicts;
+}
+
+}  // namespace ferry
