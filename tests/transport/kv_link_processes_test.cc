@@ -1,0 +1,207 @@
+// UCX links between two processes: shared memory that really is between processes, and peers that are stopped or
+// killed.
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <cstring>
+#include <random>
+
+#include "tests/transport/frames.h"
+#include "tests/transport/link_testing.h"
+#include "transport/ucx/network_devices.h"
+#include "transport/ucx/ucx_link.h"
+
+namespace ferry {
+namespace {
+
+constexpr unsigned kSeed = 7;
+constexpr size_t kBytes = 1 << 20;
+
+// A running kv_link_peer; killed with the object.
+class FarEnd {
+ public:
+  explicit FarEnd(UcxOptions::Transport transport) {
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) return;
+    std::string program = FERRY_BINARY_DIR "/kv_link_peer", number = std::to_string(static_cast<int>(transport)),
+                bytes = std::to_string(kBytes);
+    char* const arguments[] = {program.data(), number.data(), bytes.data(), nullptr};
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, pair[1], 0);
+    posix_spawn_file_actions_adddup2(&actions, pair[1], 1);
+    if (posix_spawn(&pid_, program.c_str(), &actions, nullptr, arguments, environ) != 0) pid_ = -1;
+    posix_spawn_file_actions_destroy(&actions);
+    ::close(pair[1]);
+    socket_ = pair[0];
+    address_ = read_frame(socket_).value_or("");
+  }
+  ~FarEnd() {
+    kill();
+    ::close(socket_);
+  }
+  FarEnd(const FarEnd&) = delete;
+  FarEnd& operator=(const FarEnd&) = delete;
+
+  const std::string& address() const { return address_; }
+  void connect_to(const std::string& address) const { write_frame(socket_, address); }
+  std::string memory() const {
+    write_frame(socket_, "memory");
+    return read_frame(socket_).value_or("");
+  }
+  void stop() const {  // returns when it stands still
+    ::kill(pid_, SIGSTOP);
+    int status = 0;
+    waitpid(pid_, &status, WUNTRACED);
+  }
+  void go_on() const { ::kill(pid_, SIGCONT); }
+  void kill() {
+    if (pid_ <= 0) return;
+    ::kill(pid_, SIGKILL);
+    waitpid(std::exchange(pid_, -1), nullptr, 0);
+  }
+
+ private:
+  pid_t pid_ = -1;
+  int socket_ = -1;
+  std::string address_;
+};
+
+struct Case {
+  std::string name;
+  UcxOptions::Transport transport;
+};
+void PrintTo(const Case& a_case, std::ostream* out) { *out << a_case.name; }
+
+class KvLinkProcesses : public testing::TestWithParam<Case> {
+ protected:
+  void SetUp() override {
+    if (GetParam().name == "rdma" && rdma_devices().empty())
+      GTEST_SKIP() << "no RDMA device (/sys/class/infiniband is empty); use the rdma lane";
+    near.link = make_ucx_link({.transport = GetParam().transport, .memory_bytes = kBytes});
+    far = std::make_unique<FarEnd>(GetParam().transport);
+    ASSERT_FALSE(far->address().empty()) << "kv_link_peer did not start";
+    to_far = introduce(*far);
+    for (std::byte& byte : near->memory()) byte = static_cast<std::byte>(random());
+  }
+  PeerId introduce(const FarEnd& end) {
+    end.connect_to(near->address());
+    return near->connect(end.address());
+  }
+  bool echoes(PeerId peer, const std::string& message) {
+    const size_t n = near.received.size();
+    near->send(peer, message);
+    return until([&] { return near.received.size() > n; }, {&near}) && near.received.back() == message;
+  }
+  bool noticed() {
+    return until([&] { return !near.broken.empty(); }, {&near});
+  }
+
+  Observed near;
+  std::unique_ptr<FarEnd> far;
+  PeerId to_far = 0;
+  std::mt19937 random{kSeed};
+};
+
+TEST_P(KvLinkProcesses, PiecesLandInTheOtherProcess) {
+  std::string expected(kBytes, '\0');
+  std::vector<Piece> pieces;
+  for (uint64_t at = 0; at + 3000 <= kBytes; at += 3000)
+    pieces.push_back({at, kBytes - 3000 - at, 1 + random() % 3000});
+  for (const Piece& piece : pieces) std::memcpy(&expected[piece.to], &near->memory()[piece.from], piece.bytes);
+  std::shuffle(pieces.begin(), pieces.end(), random);
+  near->put(to_far, pieces);
+  near->flush(to_far, 3);
+  ASSERT_TRUE(until([&] { return !near.flushed.empty(); }, {&near}));
+  EXPECT_TRUE(far->memory() == expected) << "seed " << kSeed;
+  EXPECT_EQ(near->transport(to_far), GetParam().name);
+}
+
+TEST_P(KvLinkProcesses, MessagesOfEverySizeComeBack) {
+  for (const size_t bytes : {0, 1, 100, 5000, 8192, 8256, 20000, 262144, 1 << 20})
+    ASSERT_TRUE(echoes(to_far, std::string(bytes, static_cast<char>('a' + bytes % 26)))) << bytes;
+}
+
+TEST_P(KvLinkProcesses, PutsNeedATargetThatPollsOverTcpOnly) {
+  ASSERT_TRUE(echoes(to_far, "connected"));
+  far->stop();
+  near.put(to_far, {.from = 0, .to = 0, .bytes = kBytes});
+  near->flush(to_far, 1);
+  if (GetParam().name == "tcp") {
+    for (int i = 0; i < 1000; ++i) near.poll();
+    EXPECT_TRUE(near.flushed.empty());
+    far->go_on();
+  }
+  EXPECT_TRUE(until([&] { return !near.flushed.empty(); }, {&near}));
+  far->go_on();
+}
+
+TEST_P(KvLinkProcesses, AnIdlePeerThatIsKilledIsBroken) {
+  ASSERT_TRUE(echoes(to_far, "alive"));
+  far->kill();
+  ASSERT_TRUE(noticed());
+  EXPECT_EQ(near.broken[0].peer, to_far);
+}
+
+TEST_P(KvLinkProcesses, APeerThatIsKilledUnderLoadIsBrokenAndHurtsNobody) {
+  ASSERT_TRUE(echoes(to_far, "alive"));
+  const auto load = [&] {
+    near.put(to_far, {.from = 0, .to = 0, .bytes = kBytes});
+    near->flush(to_far, 1);
+    near->send(to_far, std::string(50000, 'x'));
+  };
+  for (int i = 0; i < 20; ++i) load();
+  far->kill();
+  for (int i = 0; i < 200; ++i) load();  // more than any buffer between us holds
+  ASSERT_TRUE(noticed());
+  load();  // until it is disconnected, posting is allowed and does nothing
+  near->transport(to_far);
+  near->disconnect(to_far);
+  EXPECT_EQ(near.broken.size(), 1u);
+
+  FarEnd next(GetParam().transport);
+  const PeerId to_next = introduce(next);
+  EXPECT_TRUE(echoes(to_next, "the next one works"));
+  EXPECT_EQ(near.broken.size(), 1u);
+}
+
+TEST_P(KvLinkProcesses, TheAddressOfADeadProcessIsBroken) {
+  FarEnd dead(GetParam().transport);
+  dead.kill();
+  const PeerId to_dead = near->connect(dead.address());
+  near->flush(to_dead, 1);
+  ASSERT_TRUE(noticed());
+  EXPECT_EQ(near.broken[0].peer, to_dead);
+  near->disconnect(to_dead);
+  EXPECT_TRUE(echoes(to_far, "alive"));
+}
+
+TEST_P(KvLinkProcesses, APeerThatIsKilledWhileItConnectsIsBroken) {
+  // Stopped before it can answer, so the connection is half made when it dies.
+  FarEnd stopped(GetParam().transport);
+  stopped.stop();
+  const PeerId to_stopped = near->connect(stopped.address());
+  near.put(to_stopped, {.from = 0, .to = 0, .bytes = kBytes});
+  near->flush(to_stopped, 9);
+  near->send(to_stopped, "hello?");
+  for (int i = 0; i < 1000; ++i) near.poll();
+  stopped.kill();
+  ASSERT_TRUE(noticed());
+  EXPECT_EQ(near.broken[0].peer, to_stopped);
+  near->disconnect(to_stopped);
+  EXPECT_TRUE(echoes(to_far, "alive"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Ucx, KvLinkProcesses,
+                         testing::Values(Case{"shm", UcxOptions::Transport::shm},
+                                         Case{"tcp", UcxOptions::Transport::tcp},
+                                         Case{"rdma", UcxOptions::Transport::rdma}),
+                         [](const auto& a_case) { return a_case.param.name; });
+
+}  // namespace
+}  // namespace ferry
