@@ -9,6 +9,7 @@
 #include "core/base/error.h"
 #include "core/base/quoted.h"
 #include "launch/commands/command.h"
+#include "launch/commands/doctor.h"
 #include "launch/commands/tokenize.h"
 #include "launch/config/nearest.h"
 #include "launch/version.h"
@@ -18,6 +19,7 @@ namespace {
 
 // In the order of `ferry --help`.
 constexpr void (*kCommands[])(CLI::App& app, Chosen& chosen) = {
+    add_doctor,
     add_tokenize,
 };
 

@@ -1,0 +1,117 @@
+#include "launch/commands/doctor.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <iostream>
+#include <memory>
+
+#include "core/base/check.h"
+#include "core/base/codec.h"
+#include "core/base/error.h"
+#include "core/model/gguf_text.h"
+#include "core/text/tokenizer.h"
+#include "launch/doctor/cluster.h"
+#include "launch/doctor/report.h"
+#include "parallel/mpi.h"
+#include "parallel/solo.h"
+
+namespace ferry {
+namespace {
+
+using Level = Finding::Level;
+
+struct Options {
+  std::string yaml;
+  bool json = false;
+};
+
+void append(std::vector<Finding>& to, std::vector<Finding> more) {
+  to.insert(to.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+}
+
+// Opened as a group would open it: a file that passes here loads.
+void examine_model(const ClusterConfig& config, const MachineFacts& machine, std::vector<Finding>& findings) {
+  try {
+    const ModelFile model(config.model.string());
+    const Tokenizer tokenizer(tokenizer_data_of(model.gguf));
+    const size_t bytes = std::filesystem::file_size(config.model);
+    findings.push_back({.what = "model",
+                        .found = str(model.config.name, ", ", model.config.family, ", ", model.config.n_layers,
+                                     " layers, vocabulary of ", tokenizer.n_vocab())});
+    append(findings, model_findings(config, model));
+    append(findings, fit_findings(config, bytes, machine));
+  } catch (const Error& e) {
+    findings.push_back({.level = Level::problem, .what = "model", .found = e.what()});
+  }
+}
+
+// nullopt: the file cannot be used, which is a finding.
+std::optional<ClusterConfig> examine_yaml(const std::string& yaml, std::vector<Finding>& findings) {
+  try {
+    ClusterConfig config = load_cluster(yaml);
+    findings.push_back(
+        {.what = "cluster", .found = str(yaml, ": ", config.groups.size(), " groups, ", config.n_ranks(), " ranks")});
+    return config;
+  } catch (const Error& e) {
+    findings.push_back({.level = Level::problem, .what = "cluster", .found = e.what()});
+    return std::nullopt;
+  }
+}
+
+HostReport examine(const Options& options, bool is_router_host) {
+  const MachineFacts machine = read_machine();
+  HostReport report{.host = machine.host, .findings = findings_of(machine)};
+  if (options.yaml.empty()) return report;
+  const std::optional<ClusterConfig> config = examine_yaml(options.yaml, report.findings);
+  if (!config) return report;
+  examine_model(*config, machine, report.findings);
+  if (is_router_host) append(report.findings, port_findings(*config));
+  return report;
+}
+
+// Rank 0 gets every host's report, one a host; the others none.
+std::vector<HostReport> gathered(const HostReport& mine, Communicator& ranks) {
+  std::vector<HostReport> reports;
+  for (const std::string& bytes : ranks.gather_bytes(pack(mine))) {
+    const std::optional<HostReport> report = unpack<HostReport>(bytes);
+    check(report.has_value(), "ranks of one program understand each other");
+    const bool is_known = std::ranges::any_of(reports, [&](const HostReport& r) { return r.host == report->host; });
+    if (!is_known) reports.push_back(*report);
+  }
+  return reports;
+}
+
+int print(const std::vector<HostReport>& reports, const Options& options) {
+  if (options.json) {
+    std::cout << json_of(reports) << '\n';
+  } else {
+    print_report(reports, std::cout, colours_for(STDOUT_FILENO));
+  }
+  return n_problems(reports) == 0 ? kDone : kWorldNotAsNeeded;
+}
+
+int run(const Options& options) {
+  if (!launched_by_mpirun()) return print({examine(options, true)}, options);
+  MpiSession session;
+  const std::unique_ptr<Communicator> ranks = session.split(0);
+  const std::vector<HostReport> reports = gathered(examine(options, session.rank() == 0), *ranks);
+  return session.rank() == 0 ? print(reports, options) : kDone;
+}
+
+}  // namespace
+
+void add_doctor(CLI::App& app, Chosen& chosen) {
+  CLI::App* command = app.add_subcommand("doctor", "look at this machine, or at every host under mpirun");
+  auto options = std::make_shared<Options>();
+  command->add_option("CLUSTER.yaml", options->yaml, "also check this, without starting anything")->type_name("");
+  command->add_flag("--json", options->json, "one JSON object instead of text");
+  command->footer(
+      "Examples:\n"
+      "  ferry doctor launch/examples/quickstart.yaml\n"
+      "  mpirun -H node1,node2 ferry doctor cluster.yaml");
+  command->callback([options, &chosen] { chosen = [options] { return run(*options); }; });
+}
+
+}  // namespace ferry

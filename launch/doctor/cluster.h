@@ -1,0 +1,26 @@
+#pragma once
+// A cluster's YAML held against its model and against one of its machines, before anything is started.
+
+#include <string>
+#include <vector>
+
+#include "core/model/model_file.h"
+#include "launch/config/cluster_config.h"
+#include "launch/doctor/finding.h"
+#include "launch/doctor/machine.h"
+
+namespace ferry {
+
+// Ranks of `group` that mpirun starts on the machine of this name, as far as hosts say how many.
+int ranks_on(const GroupConfig& group, const std::string& host);
+
+// How each group divides the model, and what its KV memory holds.
+std::vector<Finding> model_findings(const ClusterConfig& config, const ModelFile& model);
+
+// Whether this machine has what its ranks need.
+std::vector<Finding> fit_findings(const ClusterConfig& config, size_t weight_bytes, const MachineFacts& machine);
+
+// Whether the router can listen where it should, tried out.
+std::vector<Finding> port_findings(const ClusterConfig& config);
+
+}  // namespace ferry

@@ -1,0 +1,20 @@
+#pragma once
+// The doctor's reports, as they are printed.
+
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "launch/doctor/finding.h"
+#include "launch/io/terminal.h"
+
+namespace ferry {
+
+int n_problems(const std::vector<HostReport>& reports);
+
+// One JSON object, in one line.
+std::string json_of(const std::vector<HostReport>& reports);
+
+void print_report(const std::vector<HostReport>& reports, std::ostream& out, Colours colours);
+
+}  // namespace ferry
