@@ -25,6 +25,7 @@ using Level = Finding::Level;
 struct Options {
   std::string yaml;
   bool json = false;
+  bool values = false;
 };
 
 void append(std::vector<Finding>& to, std::vector<Finding> more) {
@@ -93,6 +94,10 @@ int print(const std::vector<HostReport>& reports, const Options& options) {
 }
 
 int run(const Options& options) {
+  if (options.values) {
+    print_effective(load_cluster(options.yaml), std::cout);
+    return kDone;
+  }
   if (!launched_by_mpirun()) return print({examine(options, true)}, options);
   MpiSession session;
   const std::unique_ptr<Communicator> ranks = session.split(0);
@@ -105,8 +110,10 @@ int run(const Options& options) {
 void add_doctor(CLI::App& app, Chosen& chosen) {
   CLI::App* command = app.add_subcommand("doctor", "look at this machine, or at every host under mpirun");
   auto options = std::make_shared<Options>();
-  command->add_option("CLUSTER.yaml", options->yaml, "also check this, without starting anything")->type_name("");
+  CLI::Option* yaml = command->add_option("CLUSTER.yaml", options->yaml, "check this too; nothing is started");
+  yaml->type_name("");
   command->add_flag("--json", options->json, "one JSON object instead of text");
+  command->add_flag("--values", options->values, "only the YAML's values and where each comes from")->needs(yaml);
   command->footer(
       "Examples:\n"
       "  ferry doctor launch/examples/quickstart.yaml\n"

@@ -6,9 +6,12 @@
 #include <array>
 #include <cstdlib>
 
+#include "parallel/mpi.h"
+
 namespace ferry {
 
-bool is_terminal(int fd) { return isatty(fd) == 1; }
+// mpirun gives its ranks a terminal of their own, wherever its output goes.
+bool is_terminal(int fd) { return isatty(fd) == 1 && !launched_by_mpirun(); }
 
 Colours colours_for(int fd) {
   const char* no_color = std::getenv("NO_COLOR");  // https://no-color.org: set and not empty
