@@ -1,5 +1,7 @@
 #include "kernels/cpu/cpu_ops.h"
 
+#include <cpuid.h>
+
 #include <algorithm>
 #include <string>
 
@@ -144,6 +146,11 @@ void CpuOps::attention(const Attention& p) {
   });
 }
 
+bool has_f16c() {  // clang 14 has no name for it
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
+}
+
 }  // namespace
 
 bool cpu_has(SimdLevel level) {
@@ -151,7 +158,7 @@ bool cpu_has(SimdLevel level) {
     case SimdLevel::portable:
       return true;
     case SimdLevel::avx2:
-      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
     case SimdLevel::avx512:
       return cpu_has(SimdLevel::avx2) && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
              __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");

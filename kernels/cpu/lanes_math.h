@@ -18,10 +18,9 @@ template <class L>
   typename L::Floats rest = L::fma(whole, L::splat(-kLn2High), limited);
   rest = L::fma(whole, L::splat(-kLn2Low), rest);
   // |rest| ≤ ln 2 / 2, where the series to the seventh power errs by less than 2⁻²⁷.
+  constexpr float kFactors[] = {1.0f / 720, 1.0f / 120, 1.0f / 24, 1.0f / 6, 1.0f / 2, 1.0f, 1.0f};
   typename L::Floats power = L::splat(1.0f / 5040);
-  for (const float factor : {1.0f / 720, 1.0f / 120, 1.0f / 24, 1.0f / 6, 1.0f / 2, 1.0f, 1.0f}) {
-    power = L::fma(power, rest, L::splat(factor));
-  }
+  for (const float factor : kFactors) power = L::fma(power, rest, L::splat(factor));
   return L::zero_below(L::mul(power, L::power_of_two(whole)), L::splat(kSmallestExponent), x);
 }
 

@@ -155,7 +155,7 @@ struct MatmulKernels {
   [[gnu::always_inline]] static void prefetch(const std::byte* sub_block) {
     constexpr int kCacheLine = 64;
     constexpr int kSecondLevel = 2;
-    for (int at = 0; at < static_cast<int>(Columns::kForm.sub_block_bytes(kLanes)); at += kCacheLine) {
+    for (int at = 0; at < static_cast<int>(Columns::kSubBlockBytes); at += kCacheLine) {
       __builtin_prefetch(sub_block + at, 0, kSecondLevel);
     }
   }

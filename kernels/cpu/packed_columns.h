@@ -13,6 +13,11 @@ struct PackedColumns {
   static constexpr PackedFormat kForm = kPackedFormats[kFormat];
   static constexpr int kLanes = L::kCount;
   static constexpr int kColumns = kForm.columns;
+  // Known when compiled: a function that all files share must not be compiled for this one's instructions.
+  static constexpr size_t kGroupBytes = kForm.group_bytes(kLanes);
+  static constexpr size_t kHeaderBytes = kForm.header_bytes(kLanes);
+  static constexpr size_t kSubBlockBytes = kForm.sub_block_bytes(kLanes);
+  static constexpr size_t kOwnScaleBytes = kForm.own_scale_bytes(kLanes);
 
   struct SubBlock {
     const std::byte* header = nullptr;
@@ -26,9 +31,8 @@ struct PackedColumns {
   // Sub-block b of a panel, counted from the panel's first group.
   [[gnu::always_inline]] static SubBlock sub_block(const PackedView& w, int panel, int b) {
     const std::byte* group = w.panels + static_cast<size_t>(panel) * w.panel_bytes +
-                             static_cast<size_t>(b / kForm.n_sub_blocks) * kForm.group_bytes(kLanes);
-    return {group, group + kForm.header_bytes(kLanes) +
-                       static_cast<size_t>(b % kForm.n_sub_blocks) * kForm.sub_block_bytes(kLanes)};
+                             static_cast<size_t>(b / kForm.n_sub_blocks) * kGroupBytes;
+    return {group, group + kHeaderBytes + static_cast<size_t>(b % kForm.n_sub_blocks) * kSubBlockBytes};
   }
 
   // use(column, weights): each column of the sub-block in order, weights[p] those of panel p's rows.
@@ -90,7 +94,7 @@ struct PackedColumns {
   }
 
   [[gnu::always_inline]] static typename L::Words word(const SubBlock& block, int w) {
-    return L::load_words(block.scales + kForm.own_scale_bytes(kLanes) + 4 * kLanes * w);
+    return L::load_words(block.scales + kOwnScaleBytes + 4 * kLanes * w);
   }
 
   [[gnu::always_inline]] static Scales scales_of(const SubBlock& block) {
