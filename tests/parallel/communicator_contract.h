@@ -50,7 +50,7 @@ inline std::string all_reduce_sums_in_rank_order(Communicator& group) {
   for (const size_t n : {0, 1, 2, 3, 7, 576, 16384, 16385, 100'000, 7, 0, 576}) {
     std::vector<float> values = values_of(group.rank(), round, n);
     group.all_reduce_sum(values);
-    const std::string wrong = difference(values, sum_in_rank_order(group.size(), round, n));
+    std::string wrong = difference(values, sum_in_rank_order(group.size(), round, n));
     if (!wrong.empty()) return wrong;
     ++round;
   }
@@ -70,7 +70,7 @@ inline std::string gather_concatenates_uneven_parts(Communicator& group) {
     }
     std::vector<float> all(group.rank() == 0 ? wanted.size() : 0);
     group.gather(values_of(group.rank(), row, count(row, group.rank())), all);
-    const std::string wrong = group.rank() == 0 ? difference(all, wanted) : "";
+    std::string wrong = group.rank() == 0 ? difference(all, wanted) : "";
     if (!wrong.empty()) return wrong;
   }
   return "";
