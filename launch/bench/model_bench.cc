@@ -1,0 +1,122 @@
+#include "launch/bench/model_bench.h"
+
+#include <algorithm>
+
+#include "core/base/check.h"
+
+namespace ferry {
+
+namespace {
+
+TpSlice own_slice(const ModelFile& file, const Communicator& group) {
+  return tp_slices(file.tp_shape, group.size())[group.rank()];
+}
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+// Some text-like ids; what they are does not change what they cost.
+std::vector<int> made_up_tokens(int n, int n_vocab) {
+  std::vector<int> tokens(n);
+  for (int i = 0; i < n; ++i) tokens[i] = (100 + i * 7) % n_vocab;
+  return tokens;
+}
+
+}  // namespace
+
+ModelBench::ModelBench(const ModelFile& file, const BenchShape& shape, Ops& ops, Communicator& group)
+    : file_(file),
+      shape_(shape),
+      group_(group),
+      layout_({.layers = {0, file.config.n_layers}, .heads = own_slice(file, group).kv_heads}, shape.page_tokens,
+              file.config.head_dim, shape.dtype),
+      pages_per_sequence_(layout_.pages_for(shape.max_tokens)),
+      kv_(layout_.page_bytes() * pages_per_sequence_ * shape.max_sequences),
+      model_(file.config, own_slice(file, group), load_weights(file.tensors, file.config, own_slice(file, group), ops),
+             {.max_rows = shape.max_rows, .max_logit_rows = shape.max_sequences}, ops, group) {}
+
+void ModelBench::append(Batch& batch, int sequence, Range positions, const int* tokens) const {
+  check(positions.end <= shape_.max_tokens, "a sequence fits its pages");
+  for (int i = positions.begin; i < positions.end; ++i) {
+    batch.tokens.push_back(*tokens++);
+    batch.positions.push_back(i);
+  }
+  batch.row_begin.push_back(batch.n_rows());
+  for (int page = 0; page < layout_.pages_for(positions.end); ++page) {
+    batch.pages.push_back(sequence * pages_per_sequence_ + page);
+  }
+  batch.page_begin.push_back(static_cast<int>(batch.pages.size()));
+}
+
+std::span<const float> ModelBench::run(const Batch& batch) {
+  return model_.forward(batch, layout_, kv_, [](int) {});
+}
+
+double ModelBench::prefill(int n_tokens) {
+  const auto tokens = made_up_tokens(n_tokens, file_.config.n_vocab);
+  const auto start = std::chrono::steady_clock::now();
+  for (int begin = 0; begin < n_tokens; begin += shape_.max_rows) {
+    const int end = std::min(begin + shape_.max_rows, n_tokens);
+    Batch batch;
+    append(batch, 0, {begin, end}, tokens.data() + begin);
+    if (end == n_tokens) batch.logit_rows.push_back(end - begin - 1);
+    run(batch);
+  }
+  return seconds_since(start);
+}
+
+double ModelBench::decode(int n_sequences, int context, int n_steps) {
+  const auto tokens = made_up_tokens(context + n_steps, file_.config.n_vocab);
+  const auto start = std::chrono::steady_clock::now();
+  for (int step = 0; step < n_steps; ++step) {
+    Batch batch;
+    for (int s = 0; s < n_sequences; ++s) {
+      append(batch, s, {context + step, context + step + 1}, tokens.data() + context + step);
+      batch.logit_rows.push_back(s);
+    }
+    run(batch);
+  }
+  return seconds_since(start) / n_steps;
+}
+
+ModelBench::Next ModelBench::next_cached(const std::vector<int>& tokens, int n_in_cache) {
+  const auto start = std::chrono::steady_clock::now();
+  const int n = static_cast<int>(tokens.size());
+  Next next;
+  for (int begin = n_in_cache; begin < n; begin += shape_.max_rows) {
+    const int end = std::min(begin + shape_.max_rows, n);
+    Batch batch;
+    append(batch, 0, {begin, end}, tokens.data() + begin);
+    if (end == n) batch.logit_rows.push_back(end - begin - 1);
+    const auto logits = run(batch);
+    if (end == n) next.token = best_token(logits);
+  }
+  next.seconds = seconds_since(start);
+  return next;
+}
+
+// On every rank the same: each offers its best, rank 0 decides and tells.
+int ModelBench::best_token(std::span<const float> mine) {
+  std::vector<float> all(group_.rank() == 0 ? file_.config.n_vocab : 0);
+  group_.gather(mine, all);
+  std::string best;
+  if (group_.rank() == 0) best = std::to_string(std::max_element(all.begin(), all.end()) - all.begin());
+  group_.broadcast(best, [] {});
+  return std::stoi(best);
+}
+
+double ModelBench::flops_per_row(int context) const {
+  const ModelConfig& c = file_.config;
+  const double layer = 2.0 * c.width * (c.n_heads + 2 * c.n_kv_heads) * c.head_dim +
+                       2.0 * c.n_heads * c.head_dim * c.width + 3 * 2.0 * c.width * c.ffn_width;
+  const double attention = 2 * 2.0 * c.n_heads * c.head_dim * context;
+  return c.n_layers * (layer + attention);
+}
+
+double ModelBench::kv_bytes(int context) const {
+  return static_cast<double>(context) * file_.config.n_layers * 2 * layout_.shard().heads.size() *
+         layout_.token_bytes();
+}
+
+}  // namespace ferry

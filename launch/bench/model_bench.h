@@ -1,0 +1,62 @@
+#pragma once
+// A model on its own, without scheduler and network: what a step of a given shape costs.
+
+#include <memory>
+#include <vector>
+
+#include "core/kv/kv_layout.h"
+#include "core/model/model.h"
+#include "core/model/model_file.h"
+#include "core/seam/clock.h"
+#include "core/seam/communicator.h"
+
+namespace ferry {
+
+struct BenchShape {
+  int max_sequences = 1;
+  int max_tokens = 0;  // of a sequence
+  int max_rows = 0;    // of a step
+  int page_tokens = 16;
+  KvDtype dtype = KvDtype::f32;
+};
+
+class ModelBench {
+ public:
+  // All ranks of the group make one and call the same functions.
+  ModelBench(const ModelFile& file, const BenchShape& shape, Ops& ops, Communicator& group);
+
+  // Seconds for a prompt of n tokens from empty, logits of the last one; in steps of at most max_rows.
+  double prefill(int n_tokens);
+
+  // Seconds a step, averaged: `n_sequences` that have `context` tokens each, one more token each.
+  double decode(int n_sequences, int context, int n_steps);
+
+  // The greedy token after `tokens`, and what it took: with their KV in the cache already, or with all of it
+  // recomputed.
+  struct Next {
+    int token = 0;
+    double seconds = 0;
+  };
+  Next next_cached(const std::vector<int>& tokens, int n_in_cache);
+  Next next_recomputed(const std::vector<int>& tokens) { return next_cached(tokens, 0); }
+
+  // What a row must compute and a step must read at least.
+  double flops_per_row(int context) const;
+  double weight_bytes() const { return static_cast<double>(model_.weight_bytes()); }
+  double kv_bytes(int context) const;
+
+ private:
+  void append(Batch& batch, int sequence, Range positions, const int* tokens) const;
+  std::span<const float> run(const Batch& batch);
+  int best_token(std::span<const float> mine);
+
+  const ModelFile& file_;
+  const BenchShape shape_;
+  Communicator& group_;
+  KvLayout layout_;
+  int pages_per_sequence_ = 0;
+  std::vector<std::byte> kv_;
+  Model model_;
+};
+
+}  // namespace ferry

@@ -1,0 +1,52 @@
+#include "launch/commands/router.h"
+
+#include <spdlog/spdlog.h>
+
+#include <memory>
+
+#include "core/base/error.h"
+#include "launch/commands/prompt_options.h"
+#include "launch/process/stop_signals.h"
+#include "launch/runtime/cluster_front.h"
+#include "transport/control/grpc_control.h"
+
+namespace ferry {
+
+namespace {
+
+struct RouterOptions {
+  std::string cluster;
+  PromptOptions prompts;
+};
+
+// Groups outlive the router: they dial again until the next one is there.
+int run(const RouterOptions& options) {
+  StopSignals signals;
+  const ClusterConfig config = load_cluster(options.cluster);
+  ControlServer server = make_grpc_control_server(config.router.control.text());
+  spdlog::info("router: leaders dial in at {}", config.router.control.text());
+  ClusterFront front(config, *server.streams, options.prompts);
+  while (!front.done()) {
+    if (signals.received()) throw Error("stopped by a signal");
+    front.turn(std::chrono::milliseconds(1));
+  }
+  return front.n_failed() > 0 ? kSomeFailed : kDone;
+}
+
+}  // namespace
+
+void add_router(CLI::App& app, Chosen& chosen) {
+  auto options = std::make_shared<RouterOptions>();
+  CLI::App* command = app.add_subcommand("router", "Be the router of a cluster: prompts in, results out");
+  command->footer(
+      "Example, with workers started by hand or by a batch system:\n"
+      "  ferry router cluster.yaml --prompts prompts.jsonl --json");
+  command->add_option("cluster", options->cluster, "cluster.yaml")->required();
+  add_prompt_options(*command, options->prompts);
+  command->callback([options, &chosen] {
+    if (options->prompts.file.empty()) options->prompts.file = "-";
+    chosen = [options] { return run(*options); };
+  });
+}
+
+}  // namespace ferry

@@ -1,0 +1,65 @@
+#include "launch/front/completion.h"
+
+namespace ferry {
+
+namespace {
+
+ResultMs times_of(const Account& account) {
+  return {.queue = account.queue_ms,
+          .reserve = account.reserve_ms,
+          .prefill = account.bill.prefill_ms,
+          .exposed_transfer = account.bill.exposed_transfer_ms,
+          .verify = 0,
+          .attach = account.bill.attach_ms,
+          .ttft = account.ttft_ms,
+          .total = account.total_ms};
+}
+
+}  // namespace
+
+Completion::Completion(std::string id, const Request& request, const std::vector<std::string>& stops,
+                       const Tokenizer& tokenizer)
+    : wants_logprobs_(request.n_logprobs >= 0), detokenizer_(tokenizer), matcher_(stops) {
+  result_.id = std::move(id);
+  result_.prompt_ids = request.prompt;
+  result_.usage.prompt_tokens = static_cast<int>(request.prompt.size());
+}
+
+bool Completion::append(const RequestEvent& event) {
+  for (const Token& token : event.tokens) {
+    if (!ended_by_stop_string()) append(token);
+  }
+  const bool over = event.last() || ended_by_stop_string();
+  if (over && !ended_by_stop_string()) {
+    show(detokenizer_.flush());
+    result_.text += matcher_.flush();
+  }
+  if (over) result_.finish_reason = event.finish == Finish::length ? "length" : "stop";
+  if (over && ended_by_stop_string()) result_.finish_reason = "stop";
+  if (!event.error.empty()) {
+    result_.finish_reason = "error";
+    result_.error = event.error;
+  }
+  result_.usage.completion_tokens = static_cast<int>(result_.ids.size());
+  result_.route = {
+      .prefill = event.account.prefill, .decode = event.account.decode, .attempts = event.account.attempts};
+  result_.kv = {.bytes = event.account.bill.kv_bytes, .transport = event.account.transport};
+  result_.ms = times_of(event.account);
+  return over;
+}
+
+void Completion::append(const Token& token) {
+  result_.ids.push_back(token.id);
+  if (wants_logprobs_) result_.logprobs.push_back(token);
+  show(detokenizer_.append(token.id));
+}
+
+void Completion::show(const std::string& text) { result_.text += matcher_.append(text); }
+
+std::string Completion::take_new_text() {
+  std::string fresh = result_.text.substr(n_taken_);
+  n_taken_ = result_.text.size();
+  return fresh;
+}
+
+}  // namespace ferry

@@ -1,0 +1,86 @@
+#include "launch/front/front.h"
+
+#include "core/base/error.h"
+#include "core/base/hash.h"
+
+namespace ferry {
+
+Front::Front(const TextModel& model, Router& router, Source prompts, FrontSettings settings, Sinks sinks)
+    : model_(model), router_(router), prompts_(std::move(prompts)), settings_(settings), sinks_(std::move(sinks)) {}
+
+void Front::turn() {
+  while (!end_of_input_ && n_running_ < settings_.window) {
+    if (const auto entry = prompts_()) {
+      submit(*entry);
+    } else {
+      end_of_input_ = true;
+    }
+  }
+  router_.tick();
+  for (const RequestEvent& event : router_.take_events()) take(event);
+  print_in_order();
+  if (sinks_.on_text && !open_.empty() && open_.begin()->second.completion) {
+    sinks_.on_text(open_.begin()->second.completion->take_new_text());
+  }
+}
+
+void Front::submit(const PromptEntry& entry) {
+  if (const auto* bad = std::get_if<BadLine>(&entry)) return refuse(bad->id, str("line ", bad->line, ": ", bad->why));
+  const auto& prompt = std::get<PromptLine>(entry);
+  try {
+    submit(prompt);
+  } catch (const Error& e) {
+    refuse(prompt.id, str("line ", prompt.line, ": ", e.what()));
+  }
+}
+
+void Front::submit(const PromptLine& prompt) {
+  const RequestId id = next_id_;
+  Request request = {.id = id,
+                     .prompt = model_.tokens_of(prompt),
+                     .max_tokens = prompt.max_tokens.value_or(settings_.max_tokens),
+                     .sampling = {.temperature = prompt.temperature.value_or(0),
+                                  .top_k = prompt.top_k.value_or(0),
+                                  .top_p = prompt.top_p.value_or(1),
+                                  .min_p = prompt.min_p.value_or(0),
+                                  .seed = prompt.seed.value_or(hash_of(prompt.id, id))},
+                     .n_logprobs = prompt.logprobs.value_or(-1),
+                     .ignore_eos = prompt.ignore_eos};
+  Open open = {.completion = Completion(prompt.id, request, prompt.stop, model_.tokenizer()), .result = {}};
+  router_.submit(std::move(request), settings_.budget);
+  open_.emplace(next_id_++, std::move(open));
+  ++n_running_;
+}
+
+void Front::refuse(const std::string& id, const std::string& why) {
+  Open open = {.completion = {}, .result = {}, .over = true};
+  open.result.id = id;
+  open.result.finish_reason = "error";
+  open.result.error = why;
+  open_.emplace(next_id_++, std::move(open));
+}
+
+void Front::take(const RequestEvent& event) {
+  const auto found = open_.find(event.id);
+  if (found == open_.end() || found->second.over) return;
+  Open& open = found->second;
+  if (!open.completion->append(event)) return;
+  if (!event.last()) router_.cancel(event.id);  // a stop string ended it
+  open.over = true;
+  open.result = open.completion->result();
+  --n_running_;
+}
+
+void Front::print_in_order() {
+  while (!open_.empty() && open_.begin()->second.over) {
+    Open& open = open_.begin()->second;
+    if (sinks_.on_text && open.completion) sinks_.on_text(open.completion->take_new_text());
+    const Result& result = open.result;
+    ++n_results_;
+    if (!result.error.empty()) ++n_failed_;
+    sinks_.on_result(result);
+    open_.erase(open_.begin());
+  }
+}
+
+}  // namespace ferry

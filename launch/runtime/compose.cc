@@ -1,0 +1,111 @@
+#include "launch/runtime/compose.h"
+
+#include <algorithm>
+#include <random>
+#include <thread>
+
+#include "core/base/error.h"
+#include "kernels/cpu/cpu_ops.h"
+#include "kernels/cpu/reference_ops.h"
+#include "parallel/solo.h"
+#include "transport/memory_link.h"
+#include "transport/ucx/ucx_link.h"
+
+namespace ferry {
+
+namespace {
+
+uint64_t new_epoch() {
+  std::random_device random;
+  return (uint64_t{random()} << 32) | random();
+}
+
+wire::Role role_of(GroupConfig::Role role) {
+  switch (role) {
+    case GroupConfig::Role::prefill:
+      return wire::Role::prefill;
+    case GroupConfig::Role::decode:
+      return wire::Role::decode;
+    case GroupConfig::Role::mixed:
+      return wire::Role::mixed;
+  }
+  return wire::Role::mixed;
+}
+
+}  // namespace
+
+std::unique_ptr<Ops> make_ops(ClusterConfig::Compute compute, int n_threads) {
+  switch (compute) {
+    case ClusterConfig::Compute::reference:
+      return make_reference_ops();
+    case ClusterConfig::Compute::automatic:
+    case ClusterConfig::Compute::cpu:
+      return make_cpu_ops(n_threads);
+    case ClusterConfig::Compute::cuda:
+      break;
+  }
+  throw Error("compute: cuda: this build of Ferry has no CUDA backend. Use compute: cpu");
+}
+
+std::unique_ptr<KvLink> make_link(LinkConfig::Transport transport, size_t memory_bytes) {
+  UcxOptions options = {.memory_bytes = memory_bytes};
+  switch (transport) {
+    case LinkConfig::Transport::automatic:
+      options.transport = UcxOptions::Transport::automatic;
+      break;
+    case LinkConfig::Transport::shm:
+      options.transport = UcxOptions::Transport::shm;
+      break;
+    case LinkConfig::Transport::tcp:
+      options.transport = UcxOptions::Transport::tcp;
+      break;
+    case LinkConfig::Transport::rdma:
+      options.transport = UcxOptions::Transport::rdma;
+      break;
+    case LinkConfig::Transport::cuda:
+      throw Error("link.transport: cuda: this build of Ferry has no CUDA backend. Use auto, shm, tcp or rdma");
+  }
+  return make_ucx_link(options);
+}
+
+std::unique_ptr<KvLink> make_local_link(size_t memory_bytes) {
+  static MemoryFabric fabric;
+  return fabric.make_link(memory_bytes);
+}
+
+int default_threads(int ranks_on_this_host) {
+  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  return std::max(1, cores / std::max(1, ranks_on_this_host));
+}
+
+int ranks_on_host_of(const ClusterConfig& config, const GroupConfig& group) {
+  int n_ranks = 0;
+  for (const GroupConfig& other : config.groups) {
+    const bool shares = std::find_first_of(other.hosts.begin(), other.hosts.end(), group.hosts.begin(),
+                                           group.hosts.end()) != other.hosts.end();
+    if (shares) n_ranks += (other.tp + static_cast<int>(other.hosts.size()) - 1) / static_cast<int>(other.hosts.size());
+  }
+  return n_ranks;
+}
+
+GroupSettings settings_of(const ClusterConfig& config, const GroupConfig& group, std::vector<int> end_tokens) {
+  return {.key = {.name = group.name, .epoch = new_epoch()},
+          .role = role_of(group.role),
+          .kv = {.page_tokens = config.kv.page_tokens, .dtype = config.kv.dtype, .memory = config.kv.memory},
+          .scheduling = {.max_batch_tokens = config.scheduling.max_batch_tokens,
+                         .max_sequences = config.scheduling.max_sequences},
+          .overlap = config.link.overlap == LinkConfig::Overlap::layers ? Overlap::layers : Overlap::after_prefill,
+          .max_context = config.max_context.value_or(0),
+          .end_tokens = std::move(end_tokens)};
+}
+
+OwnGroup::OwnGroup() {
+  if (launched_by_mpirun()) {
+    session_ = std::make_unique<MpiSession>();
+    communicator_ = session_->split(0);
+  } else {
+    communicator_ = std::make_unique<SoloCommunicator>();
+  }
+}
+
+}  // namespace ferry

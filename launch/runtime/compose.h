@@ -1,0 +1,47 @@
+#pragma once
+// Which implementation stands behind each seam. The only place that names them all.
+
+#include <memory>
+#include <string>
+
+#include "core/engine/member.h"
+#include "core/seam/clock.h"
+#include "core/seam/communicator.h"
+#include "core/seam/kv_link.h"
+#include "core/seam/ops.h"
+#include "launch/config/cluster_config.h"
+#include "parallel/mpi.h"
+
+namespace ferry {
+
+class SteadyClock final : public Clock {
+ public:
+  Instant now() const override { return std::chrono::steady_clock::now(); }
+};
+
+std::unique_ptr<Ops> make_ops(ClusterConfig::Compute compute, int n_threads);
+std::unique_ptr<KvLink> make_link(LinkConfig::Transport transport, size_t memory_bytes);
+// For a group that talks to no other: KV memory without a network.
+std::unique_ptr<KvLink> make_local_link(size_t memory_bytes);
+
+// Threads of each rank where nobody says: the cores of this host, divided by its ranks.
+int default_threads(int ranks_on_this_host);
+
+// Ranks of all groups that name a host of this group: they share its cores.
+int ranks_on_host_of(const ClusterConfig& config, const GroupConfig& group);
+
+GroupSettings settings_of(const ClusterConfig& config, const GroupConfig& group, std::vector<int> end_tokens);
+
+// The group that this process is a rank of: its MPI job where mpirun started it, otherwise itself alone.
+class OwnGroup {
+ public:
+  OwnGroup();
+  Communicator& communicator() { return *communicator_; }
+  int ranks_on_this_host() const { return session_ ? session_->local_ranks() : 1; }
+
+ private:
+  std::unique_ptr<MpiSession> session_;
+  std::unique_ptr<Communicator> communicator_;  // ends before the session
+};
+
+}  // namespace ferry

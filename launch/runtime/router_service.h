@@ -1,0 +1,26 @@
+#pragma once
+// A router at work: its policy object between the streams of the leaders and whoever asks for tokens.
+
+#include "core/router/router.h"
+#include "core/seam/control_stream.h"
+
+namespace ferry {
+
+class RouterService {
+ public:
+  RouterService(Router& router, ControlStream& leaders) : router_(router), leaders_(leaders) {}
+
+  // Takes what leaders say, for at most `patience` when they say nothing; then sends what the router has for them.
+  void turn(Duration patience);
+
+  // Ends every group that joined.
+  void stop_groups();
+
+ private:
+  void send();
+
+  Router& router_;
+  ControlStream& leaders_;
+};
+
+}  // namespace ferry

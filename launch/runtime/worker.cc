@@ -1,0 +1,34 @@
+#include "launch/runtime/worker.h"
+
+#include <spdlog/spdlog.h>
+
+#include "core/base/error.h"
+#include "core/engine/lead.h"
+#include "launch/front/text_model.h"
+#include "launch/runtime/compose.h"
+#include "transport/control/grpc_control.h"
+
+namespace ferry {
+
+void run_worker(const WorkerPlace& place, Communicator& group) {
+  const ClusterConfig& config = place.config;
+  if (group.size() != place.group.tp) {
+    throw Error(str("group ", place.group.name, " has tp: ", place.group.tp, " but ", group.size(),
+                    " ranks run it; start it with `mpirun -n ", place.group.tp, "`"));
+  }
+  const SteadyClock clock;
+  const ModelFile file(config.model);
+  const TextModel text(file, config.chat_format);
+  const GroupSettings settings = settings_of(config, place.group, text.end_tokens());
+  const auto ops = make_ops(config.compute, config.threads.value_or(default_threads(place.ranks_on_this_host)));
+  const auto link = make_link(config.link.transport, kv_plan(file, settings.kv, group.size()).bytes(group.rank()));
+  Member member(file, settings, *ops, group, *link, clock);
+  if (!member.leads()) return member.follow();
+
+  spdlog::info("group {}: {} ranks, {}, {} KV pages of {} tokens a rank; router at {}", settings.key.name, group.size(),
+               ops->name(), member.info().n_pages, settings.kv.page_tokens, place.router);
+  const auto control = make_grpc_control_client(place.router);
+  lead(member, *control);
+}
+
+}  // namespace ferry
