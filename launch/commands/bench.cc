@@ -1,0 +1,13 @@
+#include "launch/commands/bench.h"
+
+#include "launch/commands/bench_model.h"
+
+namespace ferry {
+
+void add_bench(CLI::App& app, Chosen& chosen) {
+  CLI::App* command = app.add_subcommand("bench", "Measure, beside the machine's limits in the same run");
+  command->require_subcommand(1);
+  add_bench_model(*command, chosen);
+}
+
+}  // namespace ferry
