@@ -9,6 +9,7 @@
 #include "core/base/error.h"
 #include "core/base/quoted.h"
 #include "launch/commands/batch.h"
+#include "launch/commands/bench.h"
 #include "launch/commands/cluster.h"
 #include "launch/commands/command.h"
 #include "launch/commands/doctor.h"
@@ -25,7 +26,7 @@ namespace {
 
 // In the order of `ferry --help`.
 constexpr void (*kCommands[])(CLI::App& app, Chosen& chosen) = {
-    add_generate, add_batch, add_cluster, add_router, add_worker, add_plan, add_doctor, add_tokenize,
+    add_generate, add_batch, add_cluster, add_router, add_worker, add_plan, add_bench, add_doctor, add_tokenize,
 };
 
 // With it all commands fit a screen of 24 lines; a test counts.
