@@ -3,16 +3,26 @@
 #include <algorithm>
 
 #include "core/base/check.h"
+#include "core/base/codec.h"
 #include "core/base/error.h"
 
 namespace ferry {
 
 namespace {
 
+// Every rank draws an epoch at its start; the group's is that of rank 0.
+wire::GroupKey shared_key(wire::GroupKey key, Communicator& group) {
+  std::string bytes = pack(key);
+  group.broadcast(bytes, [] {});
+  const auto shared = unpack<wire::GroupKey>(bytes);
+  check(shared && shared->name == key.name, "all ranks are of one group");
+  return *shared;
+}
+
 wire::GroupInfo info_of(const ModelFile& file, const GroupSettings& settings, const KvPlan& plan, Communicator& group,
                         const KvLink& link, const Ops& ops) {
   const int longest = file.config.max_context;
-  return {.key = settings.key,
+  return {.key = shared_key(settings.key, group),
           .role = settings.role,
           .model_hash = file.hash,
           .n_pages = plan.n_pages,
@@ -52,7 +62,7 @@ Member::Member(const ModelFile& file, const GroupSettings& settings, Ops& ops, C
     : plan_(kv_plan(file, settings.kv, group.size())),
       info_(info_of(file, settings, plan_, group, link, ops)),
       model_(model_of(file, settings.scheduling, ops, group)),
-      shipper_(settings.key, group.rank(), plan_.layouts, link, clock),
+      shipper_(info_.key, group.rank(), plan_.layouts, link, clock),
       rank_(model_, plan_.layouts[group.rank()], link.memory(), group, shipper_) {
   check(link.memory().size() >= plan_.bytes(group.rank()), "the link has memory for the group's pages");
   if (group.rank() != 0) return;

@@ -74,11 +74,12 @@ class Cluster {
     ranks.run([&](Communicator& group) {
       const auto ops = make_reference_ops();
       const auto link = fabric_.make_link(plan.bytes(group.rank()));
-      const GroupSettings settings = {.key = {place.name, 1},
-                                      .role = place.role,
-                                      .kv = kv,
-                                      .scheduling = {.max_batch_tokens = 16, .max_sequences = 6},
-                                      .overlap = place.overlap};
+      const GroupSettings settings = {
+          .key = {place.name, static_cast<uint64_t>(1 + group.rank())},  // as if each drew its own
+          .role = place.role,
+          .kv = kv,
+          .scheduling = {.max_batch_tokens = 16, .max_sequences = 6},
+          .overlap = place.overlap};
       Member member(file_, settings, *ops, group, *link, clock_);
       if (!member.leads()) return member.follow();
       const auto dialed = control_.dial();
