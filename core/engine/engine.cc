@@ -12,6 +12,7 @@ namespace {
 // While puts are in flight the ranks are asked this often how they fare.
 constexpr Duration kHeartbeat = std::chrono::milliseconds(5);
 constexpr double kRetryAfterMs = 20;
+constexpr Duration kStopPatience = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -152,10 +153,19 @@ void Engine::lose_peer(const wire::GroupKey& key, const std::string& why) {
 }
 
 void Engine::router_lost() {
+  end_everything();
+  to_router_.clear();
+}
+
+void Engine::on(const wire::Stop&) {
+  end_everything();
+  stop_by_ = clock_.now() + kStopPatience;
+}
+
+void Engine::end_everything() {
   for (Sequence& s : scheduler_.remove_if([](const Sequence&) { return true; })) end(std::move(s));
   receiver_.abort_all();
   sender_.give_up_all();
-  to_router_.clear();
 }
 
 void Engine::tick() {
@@ -182,7 +192,7 @@ std::optional<Step> Engine::next_step() {
                .disconnects = std::exchange(disconnects_, {}),
                .ships = {},
                .gives_up = sender_.take_give_ups(),
-               .last = stopping_};
+               .last = stop_by_ && (now >= *stop_by_ || (sender_.idle() && receiver_.n_quarantined() == 0))};
   plan_ = scheduler_.plan();
   order_shipping(plan_, step);
   step.batch = std::move(plan_.batch);

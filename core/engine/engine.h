@@ -52,7 +52,6 @@ class Engine {
   std::vector<wire::ToRouter> take_to_router() { return std::exchange(to_router_, {}); }
   std::vector<LeaderMessage> take_to_leaders() { return std::exchange(to_leaders_, {}); }
 
-  bool stopping() const { return stopping_; }                             // Stop has come
   const std::optional<std::string>& refused() const { return refused_; }  // why the router does not want this group
   int n_free_pages() const { return pages_.n_free(); }
   bool idle() const { return scheduler_.n_waiting() + scheduler_.n_running() == 0; }
@@ -60,7 +59,7 @@ class Engine {
  private:
   void on(const wire::Welcome&) {}
   void on(const wire::Refuse& m) { refused_ = m.why; }
-  void on(const wire::Stop&) { stopping_ = true; }
+  void on(const wire::Stop& m);
   void on(const wire::Introduce& m);
   void on(const wire::Forget& m);
   void on(const wire::Run& m);
@@ -76,6 +75,7 @@ class Engine {
   std::optional<std::string> refusal_of(const Request& request, int n_tokens) const;
   void fail(const wire::Attempt& attempt, std::string why);
   void end(Sequence sequence);  // before its time: its pages go back when nothing reads them
+  void end_everything();
   void lose_peer(const wire::GroupKey& key, const std::string& why);
   void attach_arrivals();
   void accept(Sequence& sequence, Token token, const wire::Bill& bill);
@@ -99,7 +99,7 @@ class Engine {
   std::vector<wire::ToRouter> to_router_;
   std::vector<LeaderMessage> to_leaders_;
   std::optional<std::string> refused_;
-  bool stopping_ = false;
+  std::optional<Instant> stop_by_;  // Stop has come; the last step waits until then for what is in flight
 };
 
 }  // namespace ferry

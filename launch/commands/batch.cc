@@ -70,7 +70,7 @@ int serve(const BatchOptions& options, const ClusterConfig& config) {
 
 void add_batch(CLI::App& app, Chosen& chosen) {
   auto options = std::make_shared<BatchOptions>();
-  CLI::App* command = app.add_subcommand("batch", "Run prompts through the groups of a cluster.yaml, then stop them");
+  CLI::App* command = app.add_subcommand("batch", "Start a cluster's groups, run prompts, stop them");
   command->footer("Example:\n  ferry batch launch/examples/quickstart.yaml prompts.jsonl --json");
   command->add_option("cluster", options->cluster, "cluster.yaml")->required();
   command->add_option("prompts", options->prompts.file, "JSON lines, one prompt each; - reads stdin")->required();

@@ -107,7 +107,7 @@ void add_cluster(CLI::App& app, Chosen& chosen) {
   auto options = std::make_shared<ClusterOptions>();
   CLI::App* command = app.add_subcommand("cluster", "Run a whole cluster in one MPI job");
   command->footer(
-      "Example, for a YAML with a prefill group of two ranks and a decode group of one:\n"
+      "Example: (for the YAML's three ranks and the router)\n"
       "  mpirun -n 4 ferry cluster launch/examples/quickstart.yaml --prompts prompts.jsonl --json");
   command->add_option("cluster", options->cluster, "cluster.yaml")->required();
   add_prompt_options(*command, options->prompts);

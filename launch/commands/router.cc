@@ -39,7 +39,7 @@ void add_router(CLI::App& app, Chosen& chosen) {
   auto options = std::make_shared<RouterOptions>();
   CLI::App* command = app.add_subcommand("router", "Be the router of a cluster: prompts in, results out");
   command->footer(
-      "Example, with workers started by hand or by a batch system:\n"
+      "Example: (workers are started by hand or by a batch system)\n"
       "  ferry router cluster.yaml --prompts prompts.jsonl --json");
   command->add_option("cluster", options->cluster, "cluster.yaml")->required();
   add_prompt_options(*command, options->prompts);

@@ -37,7 +37,7 @@ void add_worker(CLI::App& app, Chosen& chosen) {
   auto options = std::make_shared<WorkerOptions>();
   CLI::App* command = app.add_subcommand("worker", "Be one rank of a group of a cluster");
   command->footer(
-      "Example, with `ferry router cluster.yaml` running:\n  mpirun -n 2 ferry worker cluster.yaml --group prefill-0");
+      "Example: (`ferry router cluster.yaml` is running)\n  mpirun -n 2 ferry worker cluster.yaml --group prefill-0");
   command->add_option("cluster", options->cluster, "cluster.yaml")->required();
   command->add_option("--group", options->group, "Its name in the YAML")->required();
   command->add_option("--router", options->router, "host:port of the router's control port; default: the YAML's");
