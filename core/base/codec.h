@@ -50,7 +50,7 @@ class Packer {
   template <class... T>
   void one(const std::variant<T...>& choice) {
     one(static_cast<uint8_t>(choice.index()));
-    std::visit([this](const auto& value) { one(value); }, choice);
+    std::visit([this](const auto& value) { this->one(value); }, choice);
   }
   template <class T>
   requires requires(T& t, Packer& p) { t.fields(p); }

@@ -130,7 +130,7 @@ std::optional<T> GgufFile::find(std::string_view key) const {
 template <class T>
 T GgufFile::value(std::string_view key) const {
   if (auto found = find<T>(key)) return *std::move(found);
-  throw Error(str(name_, ": metadata ", quoted(key), ": is missing, must be ", wanted(T{})));
+  throw Error(str(name_, ": metadata ", quoted(key), ": is missing, must be of type ", wanted(T{})));
 }
 
 template std::optional<int64_t> GgufFile::find(std::string_view) const;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "core/base/error.h"
 #include "launch/front/printer.h"
 
 namespace ferry {
@@ -12,6 +13,15 @@ namespace {
 
 // A list of prompts waits for its turn without anybody waiting for it: unless the YAML sets a deadline, it is this.
 constexpr Duration kOfflineDeadline = std::chrono::minutes(10);
+
+// A promise that is not kept yet is refused, not ignored.
+const ClusterConfig& checked(const ClusterConfig& config) {
+  if (config.link.min_gb_per_s > 0) {
+    throw Error(str(config.source.place("link.min_gb_per_s"),
+                    ": link.min_gb_per_s: paths are not measured at join yet; leave it at 0"));
+  }
+  return config;
+}
 
 FrontSettings front_settings(const ClusterConfig& config, const PromptOptions& prompts) {
   const bool stated = config.source.lines.contains("deadline_ms");
@@ -23,7 +33,7 @@ FrontSettings front_settings(const ClusterConfig& config, const PromptOptions& p
 }  // namespace
 
 ClusterFront::ClusterFront(const ClusterConfig& config, ControlStream& leaders, const PromptOptions& prompts)
-    : config_(config),
+    : config_(checked(config)),
       file_(config.model),
       text_(file_, config.chat_format),
       router_({.model_hash = file_.hash, .require_rdma = config.link.require == LinkConfig::Require::rdma}, clock_),

@@ -56,7 +56,7 @@ def main():
     p.add_argument("--prompts", action="store_true")
     p.add_argument("--only", help="cases whose id begins so; comma for several")
     p.add_argument("--logprob-tolerance", type=float)
-    a = p.parse_args()
+    a = p.parse_intermixed_args()
     golden = [c for c in lines(a.golden) if not a.only or c["id"].startswith(tuple(a.only.split(",")))]
     if a.prompts:
         for case in golden:

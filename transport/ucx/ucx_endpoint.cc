@@ -21,6 +21,8 @@ UcxEndpoint::UcxEndpoint(ucp_worker_h worker, UcxRequests& requests, const UcxAd
       process_(peer.process),
       base_(peer.base),
       memory_bytes_(peer.bytes) {
+  look_after_peer();  // UCX leaks what it has made of an endpoint when the shared memory behind it is gone
+  if (!usable_) return;
   const ucs_status_t status = open(worker, peer);
   if (endpoint_) greet();
   if (status != UCS_OK) fail(ucs_status_string(status));

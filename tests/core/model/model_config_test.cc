@@ -148,7 +148,7 @@ TEST(ModelConfig, WhatFerryCannotRunIsRefused) {
 TEST(ModelConfig, MissingAndMistypedKeysAreNamed) {
   GgufContent content = tiny_model();
   content.remove("llama.block_count");
-  EXPECT_EQ(error_of(content), "tiny: metadata 'llama.block_count': is missing, must be integer");
+  EXPECT_EQ(error_of(content), "tiny: metadata 'llama.block_count': is missing, must be of type integer");
   EXPECT_EQ(error_with("llama.block_count", "two"),
             "tiny: metadata 'llama.block_count': is of type string, not integer");
   EXPECT_EQ(error_with("llama.attention.head_count", std::vector<int32_t>{4, 4}),
