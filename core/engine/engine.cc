@@ -38,8 +38,10 @@ void Engine::handle(const wire::LinkMessage& message) {
 void Engine::on(const wire::Introduce& m) {
   if (const Peer* peer = peers_.add(m.peer, m.you_send)) {
     connects_.push_back({.group = peer->id, .info = m.peer, .send = m.you_send});
-  } else if (const Peer* known = peers_.find(m.peer.key, m.you_send); !m.you_send && known->paired()) {
-    to_router_.push_back(wire::Paired{.prefill = m.peer.key, .transport = known->transport()});
+  }
+  const Peer* peer = peers_.find(m.peer.key, m.you_send);
+  if (!m.you_send && peer->paired()) {
+    to_router_.push_back(wire::Paired{.prefill = m.peer.key, .transport = peer->transport()});
   }
 }
 

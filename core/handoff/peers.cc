@@ -27,6 +27,10 @@ const Peer* Peers::add(const wire::GroupInfo& info, bool send) {
     const ReshardPlan plan(shards_of(info.layouts), shards_of(mine_));
     for (const Transfer& t : plan.transfers()) peer.sources.insert(t.source);
     peer.silent = peer.sources;
+    for (const wire::PairHello& hello : early_) {
+      if (hello.prefill == info.key) note(hello, peer);
+    }
+    std::erase_if(early_, [&](const wire::PairHello& hello) { return hello.prefill == info.key; });
   }
   return &peers_.emplace(peer.id, std::move(peer)).first->second;
 }
@@ -45,11 +49,19 @@ const Peer* Peers::find(const wire::GroupKey& key, bool send) const {
 
 const Peer* Peers::greeted(const wire::PairHello& hello) {
   for (auto& [id, peer] : peers_) {
-    if (peer.send || peer.info.key != hello.prefill || peer.silent.erase(hello.rank) == 0) continue;
-    if (!hello.transport.empty()) peer.transports.insert(hello.transport);
-    return peer.paired() ? &peer : nullptr;
+    if (peer.send || peer.info.key != hello.prefill) continue;
+    const bool was_paired = peer.paired();
+    note(hello, peer);
+    return !was_paired && peer.paired() ? &peer : nullptr;
   }
+  // The router introduces both sides at about the same time, and the other one was faster.
+  early_.push_back(hello);
+  if (early_.size() > kMostEarly) early_.pop_front();
   return nullptr;
+}
+
+void Peers::note(const wire::PairHello& hello, Peer& peer) {
+  if (peer.silent.erase(hello.rank) > 0 && !hello.transport.empty()) peer.transports.insert(hello.transport);
 }
 
 }  // namespace ferry
