@@ -2,10 +2,13 @@
 // One-sided bytes between the ranks of different groups, and small messages beside them. One KvLink a rank; it
 // allocates the rank's KV memory, so that peers can write into it at full speed.
 //
+// A link has channels, one for each group that it exchanges KV with. Who has the address of a channel can write to this
+// rank's memory through it, until it is closed: closing a channel fences one group off and disturbs nobody else.
+//
 // Everything is asynchronous: calls post work, poll() drives it and tells what happened. Nothing here blocks or throws
 // for what a peer does; a broken peer is an event. Only the engine thread touches a link.
 //
-// Implementations: in-process memory (tests, simulation), UCX.
+// Implementations: in-process memory (tests), simulated network (simulation), UCX.
 
 #include <cstddef>
 #include <cstdint>
@@ -17,7 +20,8 @@
 
 namespace ferry {
 
-using PeerId = int;  // of a connected peer; never used again after disconnect
+using ChannelId = int;  // never used again after close
+using PeerId = int;     // of a rank connected through some channel; never used again after that is closed
 
 // Bytes [from, from + bytes) of my memory go to [to, to + bytes) of the peer's.
 struct Piece {
@@ -31,14 +35,23 @@ struct Flushed {  // everything put to `peer` before flush(peer, tag) is in its 
   PeerId peer = 0;
   uint64_t tag = 0;
 };
-struct Received {  // a message that some peer sent to this rank; who it is stands in the message
+struct Received {  // a message that came in through a channel; which rank sent it stands in the message
+  ChannelId channel = 0;
   std::string bytes;
 };
-struct Broken {  // nothing that was posted to this peer will complete any more; disconnect it
+struct Broken {  // nothing that was posted to this peer will complete any more; close its channel
   PeerId peer = 0;
   std::string why;
 };
-using LinkEvent = std::variant<Flushed, Received, Broken>;
+struct Closed {  // nothing that was posted through this channel reads my memory any more
+  ChannelId channel = 0;
+};
+// Nothing that anybody puts through this channel lands any more: follows Closed, at once or when every peer that could
+// still reach the memory has ended. A process of this host that maps it cannot be shut out while it lives.
+struct Fenced {
+  ChannelId channel = 0;
+};
+using LinkEvent = std::variant<Flushed, Received, Broken, Closed, Fenced>;
 
 struct LinkCounters {  // since the link was made
   uint64_t bytes_put = 0;
@@ -55,12 +68,16 @@ class KvLink {
   // This rank's KV memory, page-aligned, zeroed, registered; lives as long as the link.
   virtual std::span<std::byte> memory() = 0;
 
+  virtual ChannelId open() = 0;
   // What a peer needs to connect, opaque and printable only as a count of bytes.
-  virtual std::string address() const = 0;
+  virtual std::string address(ChannelId channel) const = 0;
+  // Starts to connect to a peer's channel; use the id at once (what is posted waits for the wire-up). Both sides connect
+  // when both write, or when one has to notice the other's end. Error when the address is no address.
+  virtual PeerId connect(ChannelId channel, const std::string& address) = 0;
+  // With all its peers. No event of them follows, only Closed and then Fenced; what was not flushed may have landed.
+  virtual void close(ChannelId channel) = 0;
 
-  // Starts to connect; use the id at once (what is posted waits for the wire-up). Error when the address is no address.
-  virtual PeerId connect(const std::string& address) = 0;
-  virtual void disconnect(PeerId peer) = 0;  // no event follows; what was not flushed may still land, or not
+  virtual uint64_t memory_bytes(PeerId peer) const = 0;  // of the peer's memory, as its address says
 
   virtual void put(PeerId peer, std::span<const Piece> pieces) = 0;
   virtual void flush(PeerId peer, uint64_t tag) = 0;  // answered by Flushed{peer, tag}, or Broken{peer}
