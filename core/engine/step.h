@@ -11,56 +11,88 @@
 
 namespace ferry {
 
-// Another group, as the ranks of this one know it: a small number that the leader chose, never used again.
+// Another group in one pairing, as the ranks of this one know it: a small number that the leader chose, never used
+// again.
 using GroupId = int;
+
+// Which of what was sent is compared by checksums.
+enum class Verify : uint8_t { off, sampled, all, kLast = all };
 
 struct ConnectOrder {
   GroupId group = 0;
   wire::GroupInfo info;
-  bool send = false;  // KV to its ranks; otherwise only the leaders talk
+  std::vector<std::string> addresses;  // by rank
+  bool send = false;                   // we send KV to it; otherwise it sends to us
   template <class A>
   void fields(A& a) {
-    a(group, info, send);
+    a(group, info, addresses, send);
   }
 };
 
 // Puts the KV of [tokens) of one of the batch's sequences into pages of another group, layer by layer as the step
-// computes them; or, deferred, when the whole step is done (tokens may then begin before this batch's).
+// computes them; or, deferred, when the whole step is done. Tokens may begin before this batch's: those were computed
+// earlier.
 struct ShipOrder {
   wire::Attempt attempt;
+  uint64_t key = 0;  // the ticket's
   GroupId group = 0;
   int sequence = 0;  // in the batch
   Range tokens;
   std::vector<int> pages;  // of the destination: token t belongs in pages[t / page_tokens]
+  double deadline_ms = 0;  // left when the step was made: what is due first is put first
   bool deferred = false;
   bool last = false;  // nothing follows: tell the peer's leader when everything has landed
   template <class A>
   void fields(A& a) {
-    a(attempt, group, sequence, tokens, pages, deferred, last);
+    a(attempt, key, group, sequence, tokens, pages, deadline_ms, deferred, last);
   }
 };
 
 // Ship no more of an attempt, and tell the peer's leader (Landed, incomplete) when nothing of it is in flight.
 struct GiveUpOrder {
   wire::Attempt attempt;
+  uint64_t key = 0;
   GroupId group = 0;
   template <class A>
   void fields(A& a) {
-    a(attempt, group);
+    a(attempt, key, group);
+  }
+};
+
+// Compare what has landed in our pages with what the senders say they sent.
+struct VerifyOrder {
+  struct Sent {
+    int source = 0;  // rank
+    wire::Checksum sum;
+    template <class A>
+    void fields(A& a) {
+      a(source, sum);
+    }
+  };
+  wire::Attempt attempt;
+  GroupId group = 0;
+  Range tokens;
+  std::vector<int> pages;  // ours
+  std::vector<Sent> sent;
+  template <class A>
+  void fields(A& a) {
+    a(attempt, group, tokens, pages, sent);
   }
 };
 
 struct Step {
   int64_t id = 0;
   Batch batch;
+  std::vector<GroupId> closes;
+  std::vector<GroupId> opens;
   std::vector<ConnectOrder> connects;
-  std::vector<GroupId> disconnects;
-  std::vector<ShipOrder> ships;
   std::vector<GiveUpOrder> gives_up;
+  std::vector<VerifyOrder> verifies;
+  std::vector<ShipOrder> ships;
   bool last = false;  // the group ends after this step
   template <class A>
   void fields(A& a) {
-    a(id, batch, connects, disconnects, ships, gives_up, last);
+    a(id, batch, closes, opens, connects, gives_up, verifies, ships, last);
   }
 };
 
@@ -73,15 +105,47 @@ struct GroupFailure {
   }
 };
 
+struct OpenedChannel {
+  GroupId group = 0;
+  std::string address;
+  template <class A>
+  void fields(A& a) {
+    a(group, address);
+  }
+};
+
+struct MeasuredGroup {  // this rank reaches all ranks of that group that it has to
+  GroupId group = 0;
+  wire::Speed speed;
+  template <class A>
+  void fields(A& a) {
+    a(group, speed);
+  }
+};
+
+struct Verified {
+  wire::Attempt attempt;
+  std::string mismatch;  // empty: as sent
+  template <class A>
+  void fields(A& a) {
+    a(attempt, mismatch);
+  }
+};
+
 // What each rank tells the leader after each step.
 struct StepReceipt {
   int64_t step = 0;
-  uint64_t hash = 0;                   // of the step's bytes: all ranks ran the same one
+  uint64_t hash = 0;  // of the step's bytes: all ranks ran the same one
+  std::vector<OpenedChannel> opened;
+  std::vector<MeasuredGroup> measured;
   std::vector<wire::Attempt> drained;  // shipments of which this rank has nothing in flight any more
+  std::vector<Verified> verified;
   std::vector<GroupFailure> failures;
+  std::vector<GroupId> closed;  // nothing posted to that group reads our memory any more
+  std::vector<GroupId> fenced;  // nothing of that group lands here any more
   template <class A>
   void fields(A& a) {
-    a(step, hash, drained, failures);
+    a(step, hash, opened, measured, drained, verified, failures, closed, fenced);
   }
 };
 

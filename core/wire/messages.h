@@ -4,6 +4,9 @@
 //
 // Names and order of a handoff: Reserve → Reserved (a Ticket) → Prefill → [puts] → Landed, Sealed → Received.
 // Durations travel as milliseconds that are left, never as points in time: hosts' clocks differ.
+//
+// Every identity has an incarnation: a group its epoch, an introduction its pairing number, a try its router and attempt
+// number, a ticket its key. What names an old one is stale: refused, counted, never processed.
 
 #include <cstdint>
 #include <string>
@@ -15,7 +18,7 @@
 
 namespace ferry::wire {
 
-constexpr uint32_t kVersion = 1;  // of these messages; groups and router must agree
+constexpr uint32_t kVersion = 2;  // of these messages; groups and router must agree
 
 enum class Role : uint8_t { prefill, decode, mixed, kLast = mixed };
 
@@ -30,14 +33,20 @@ struct GroupKey {
   }
 };
 
-// One try to serve a request. A retry has a new attempt number; messages of an old attempt are stale.
+// One introduction of a prefill group to a decode group, by the number that the router drew for it. A group that comes
+// back, or a path that is tried again, is another one.
+using Pairing = uint64_t;
+
+// One try to serve a request. A retry has a new attempt number; messages of an old attempt are stale. Requests of a
+// router that was restarted are others, whatever their numbers.
 struct Attempt {
+  uint64_t router = 0;  // its epoch
   RequestId request = 0;
   int attempt = 0;
   auto operator<=>(const Attempt&) const = default;
   template <class A>
   void fields(A& a) {
-    a(request, attempt);
+    a(router, request, attempt);
   }
 };
 
@@ -45,26 +54,38 @@ struct GroupInfo {
   GroupKey key;
   Role role = Role::mixed;
   uint64_t model_hash = 0;
-  int n_pages = 0;
-  int max_context = 0;                      // tokens of a sequence
-  int max_sequences = 0;                    // that run at once
-  std::vector<KvLayout> layouts;            // by rank
-  std::vector<std::string> link_addresses;  // by rank
-  std::string ops;                          // what computes there, for people
+  int max_context = 0;            // tokens of a sequence
+  int max_sequences = 0;          // that run at once
+  std::vector<KvLayout> layouts;  // by rank; all have as many pages
+  std::string ops;                // what computes there, for people
+  int n_pages() const { return layouts.empty() ? 0 : layouts[0].n_pages(); }
   template <class A>
   void fields(A& a) {
-    a(key, role, model_hash, n_pages, max_context, max_sequences, layouts, link_addresses, ops);
+    a(key, role, model_hash, max_context, max_sequences, layouts, ops);
+  }
+};
+
+// A page at one lease: leased again, it has another generation.
+struct PageAtLease {
+  int page = 0;
+  uint32_t generation = 0;
+  bool operator==(const PageAtLease&) const = default;
+  template <class A>
+  void fields(A& a) {
+    a(page, generation);
   }
 };
 
 // Pages of the decode group that one prefill group may write for one attempt.
 struct Ticket {
   Attempt attempt;
-  GroupKey decode;
-  std::vector<int> pages;  // the prompt's, in order
+  Pairing pairing = 0;
+  std::vector<PageAtLease> pages;  // the prompt's, in order
+  int n_cached_tokens = 0;         // whole pages at the front that decode holds already: not sent, not written
+  uint64_t key = 0;                // drawn for this ticket; what is said under it has to know it
   template <class A>
   void fields(A& a) {
-    a(attempt, decode, pages);
+    a(attempt, pairing, pages, n_cached_tokens, key);
   }
 };
 
@@ -72,11 +93,57 @@ struct Ticket {
 struct Bill {
   double prefill_ms = 0;           // from Prefill to the first token
   double exposed_transfer_ms = 0;  // from the last layer's end to the last byte's landing, on the slowest rank
-  double attach_ms = 0;            // from the last landing to the first decode step
+  double verify_ms = 0;            // from the last landing to the end of the checksums
+  double attach_ms = 0;            // from then to the first decode step
   uint64_t kv_bytes = 0;           // shipped, over all ranks
+  int cached_tokens = 0;           // of the prompt, that prefill did not have to compute
+  int kept_tokens = 0;             // of the prompt, that decode had already: not shipped
   template <class A>
   void fields(A& a) {
-    a(prefill_ms, exposed_transfer_ms, attach_ms, kv_bytes);
+    a(prefill_ms, exposed_transfer_ms, verify_ms, attach_ms, kv_bytes, cached_tokens, kept_tokens);
+  }
+};
+
+// How fast a path is, measured when it was made: on the slowest pair of ranks.
+struct Speed {
+  double gb_per_s = 0;
+  double latency_us = 0;  // of a small put and its flush
+  template <class A>
+  void fields(A& a) {
+    a(gb_per_s, latency_us);
+  }
+};
+
+// Every page is in exactly one of these states.
+struct PageCounts {
+  int free = 0;         // can be leased; may still hold content that a prompt can find
+  int leased = 0;       // by one
+  int shared = 0;       // by several, which only read
+  int quarantined = 0;  // nobody's, but somebody may still write it
+  int total() const { return free + leased + shared + quarantined; }
+  bool operator==(const PageCounts&) const = default;
+  template <class A>
+  void fields(A& a) {
+    a(free, leased, shared, quarantined);
+  }
+};
+
+// What a group says of itself, for metrics.
+struct Stats {
+  PageCounts pages;
+  int n_waiting = 0;             // sequences without pages
+  int n_running = 0;             // sequences with pages
+  int n_reserved = 0;            // attempts that decode waits for
+  int n_shipping = 0;            // attempts of which prefill pages may still be read
+  uint64_t n_stale = 0;          // messages of an old incarnation, since the start
+  uint64_t n_refused = 0;        // bytes that are no message, and messages that lie
+  uint64_t n_found_tokens = 0;   // of prompts, whose KV was there already
+  uint64_t n_prompt_tokens = 0;  // of all prompts
+  bool idle() const { return n_waiting + n_running + n_reserved + n_shipping == 0; }
+  bool operator==(const Stats&) const = default;
+  template <class A>
+  void fields(A& a) {
+    a(pages, n_waiting, n_running, n_reserved, n_shipping, n_stale, n_refused, n_found_tokens, n_prompt_tokens);
   }
 };
 
@@ -96,19 +163,28 @@ struct Refuse {  // you cannot join; ends the group
   }
 };
 struct Introduce {  // the pair you form with another group: its prefill side sends to its decode side
+  Pairing pairing = 0;
   GroupInfo peer;
   bool you_send = false;
   template <class A>
   void fields(A& a) {
-    a(peer, you_send);
+    a(pairing, peer, you_send);
   }
 };
-struct Forget {  // that group is gone
-  GroupKey peer;
+struct Connect {  // where the ranks of the other side await you
+  Pairing pairing = 0;
+  std::vector<std::string> addresses;  // by rank
+  template <class A>
+  void fields(A& a) {
+    a(pairing, addresses);
+  }
+};
+struct Forget {  // that pair is over
+  Pairing pairing = 0;
   std::string why;
   template <class A>
   void fields(A& a) {
-    a(peer, why);
+    a(pairing, why);
   }
 };
 struct Run {  // prefill and decode, both here
@@ -122,12 +198,12 @@ struct Run {  // prefill and decode, both here
 };
 struct Reserve {
   Attempt attempt;
-  GroupKey prefill;
+  Pairing pairing = 0;
   Request request;
   double deadline_ms = 0;
   template <class A>
   void fields(A& a) {
-    a(attempt, prefill, request, deadline_ms);
+    a(attempt, pairing, request, deadline_ms);
   }
 };
 struct Prefill {
@@ -139,13 +215,15 @@ struct Prefill {
     a(request, ticket, deadline_ms);
   }
 };
-struct Abort {  // to both groups of the pair; `decode` is where the pages are, empty when none were reserved
+// Also said by a decode leader to the prefill leader. Answered when nothing of the attempt is left: Aborted to the
+// router, Landed from each rank to the decode leader.
+struct Abort {
   Attempt attempt;
-  GroupKey decode;
+  Pairing pairing = 0;  // 0: of no pair
   std::string why;
   template <class A>
   void fields(A& a) {
-    a(attempt, decode, why);
+    a(attempt, pairing, why);
   }
 };
 struct Stop {  // finish and leave
@@ -154,7 +232,7 @@ struct Stop {  // finish and leave
     a();
   }
 };
-using ToLeader = std::variant<Welcome, Refuse, Introduce, Forget, Run, Reserve, Prefill, Abort, Stop>;
+using ToLeader = std::variant<Welcome, Refuse, Introduce, Connect, Forget, Run, Reserve, Prefill, Abort, Stop>;
 
 // ---- leader → router
 
@@ -166,12 +244,30 @@ struct Hello {
     a(version, group);
   }
 };
-struct Paired {  // said by the decode leader: every rank of `prefill` reaches us
-  GroupKey prefill;
-  std::string transport;
+struct Opened {  // every rank of ours awaits the other side of the pair here
+  Pairing pairing = 0;
+  std::vector<std::string> addresses;  // by rank
   template <class A>
   void fields(A& a) {
-    a(prefill, transport);
+    a(pairing, addresses);
+  }
+};
+struct Paired {  // said by the decode leader: all ranks reach each other, and this fast
+  Pairing pairing = 0;
+  std::string transport;
+  Speed there;  // prefill → decode
+  Speed back;
+  template <class A>
+  void fields(A& a) {
+    a(pairing, transport, there, back);
+  }
+};
+struct Unpaired {  // by either leader: the pair does not work, or does not any more
+  Pairing pairing = 0;
+  std::string why;
+  template <class A>
+  void fields(A& a) {
+    a(pairing, why);
   }
 };
 struct Reserved {
@@ -200,48 +296,73 @@ struct Tokens {
     a(attempt, first, tokens, finish, bill);
   }
 };
+enum class Cause : uint8_t {
+  request,   // no group of this kind can serve it
+  deadline,  // it ran out of time
+  transfer,  // its KV did not arrive, or not as it was sent
+  pair,      // the other group of the pair is not there
+  kLast = pair
+};
 struct Failed {
   Attempt attempt;
+  Cause cause = Cause::request;
   std::string why;
   template <class A>
   void fields(A& a) {
-    a(attempt, why);
+    a(attempt, cause, why);
   }
 };
-using ToRouter = std::variant<Hello, Paired, Reserved, Full, Tokens, Failed>;
+struct Aborted {  // nothing of the attempt is left here
+  Attempt attempt;
+  template <class A>
+  void fields(A& a) {
+    a(attempt);
+  }
+};
+using ToRouter = std::variant<Hello, Opened, Paired, Unpaired, Reserved, Full, Tokens, Failed, Aborted, Stats>;
 
 // ---- rank → leader of the peer group
 
-struct PairHello {  // prefill rank → decode leader: I reach every rank I will write to
-  GroupKey prefill;
+struct PairHello {  // prefill rank → decode leader: I reach every rank I will write to, and write to nobody of old
   int rank = 0;
   std::string transport;
+  Speed speed;
   template <class A>
   void fields(A& a) {
-    a(prefill, rank, transport);
+    a(rank, transport, speed);
+  }
+};
+struct Checksum {  // of what one rank sent to one other: see core/handoff/checksum.h
+  int destination = 0;
+  uint64_t sum = 0;
+  template <class A>
+  void fields(A& a) {
+    a(destination, sum);
   }
 };
 struct Landed {  // prefill rank → decode leader: nothing of this attempt is in flight from me any more
   Attempt attempt;
-  GroupKey prefill;
+  uint64_t key = 0;  // the ticket's
   int rank = 0;
-  bool complete = false;  // false: given up before everything was sent
+  bool complete = false;  // false: given up before everything was sent, or never begun
   uint64_t bytes = 0;
+  std::vector<Checksum> sums;
   double exposed_ms = 0;
   template <class A>
   void fields(A& a) {
-    a(attempt, prefill, rank, complete, bytes, exposed_ms);
+    a(attempt, key, rank, complete, bytes, sums, exposed_ms);
   }
 };
 struct Sealed {  // prefill leader → decode leader: the prompt is computed, this is the first token
   Attempt attempt;
-  GroupKey prefill;
+  uint64_t key = 0;
   uint64_t content = 0;  // content id of the prompt: what the pages hold
   Token first;
   double prefill_ms = 0;
+  int cached_tokens = 0;
   template <class A>
   void fields(A& a) {
-    a(attempt, prefill, content, first, prefill_ms);
+    a(attempt, key, content, first, prefill_ms, cached_tokens);
   }
 };
 struct Received {  // decode leader → prefill leader: the KV is ours, your pages are yours again
@@ -251,13 +372,6 @@ struct Received {  // decode leader → prefill leader: the KV is ours, your pag
     a(attempt);
   }
 };
-using LinkMessage = std::variant<PairHello, Landed, Sealed, Received>;
+using LinkMessage = std::variant<PairHello, Landed, Sealed, Received, Abort>;
 
 }  // namespace ferry::wire
-
-namespace ferry {
-
-// What pages hold, as a number: the tokens and the model that computed them.
-uint64_t content_id(const std::vector<int>& tokens, uint64_t model_hash);
-
-}  // namespace ferry
