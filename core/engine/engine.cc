@@ -1,59 +1,103 @@
+// What messages do to a group. What its steps do: engine_steps.cc.
+
 #include "core/engine/engine.h"
 
 #include <algorithm>
 
 #include "core/base/check.h"
 #include "core/base/error.h"
+#include "core/base/hash.h"
+#include "core/handoff/fit.h"
 
 namespace ferry {
 
 namespace {
 
-// While puts are in flight the ranks are asked this often how they fare.
-constexpr Duration kHeartbeat = std::chrono::milliseconds(5);
 constexpr double kRetryAfterMs = 20;
 constexpr Duration kStopPatience = std::chrono::seconds(1);
+constexpr Duration kStatsInterval = std::chrono::milliseconds(200);
+
+ContentId content_start_of(const wire::GroupInfo& me) { return hash_of(name_of(me.layouts[0].dtype()), me.model_hash); }
 
 }  // namespace
 
 Engine::Engine(EngineConfig config, const Clock& clock)
     : config_(std::move(config)),
       clock_(clock),
-      pages_(config_.me.n_pages),
-      scheduler_(config_.limits, pages_, config_.me.layouts[0].page_tokens()),
-      receiver_(config_.me.key, config_.me.model_hash, pages_, config_.me.layouts[0].page_tokens()),
+      content_start_(content_start_of(config_.me)),
+      pages_(config_.me.n_pages()),
+      scheduler_(config_.limits, pages_,
+                 {.page_tokens = config_.me.layouts[0].page_tokens(),
+                  .content_start = content_start_,
+                  .on = config_.reuse_pages}),
+      receiver_({.page_tokens = config_.me.layouts[0].page_tokens(),
+                 .content_start = content_start_,
+                 .verify = config_.verify,
+                 .reuse = config_.reuse_pages,
+                 .most_quarantined = config_.me.n_pages() / 4,
+                 .seed = config_.seed},
+                pages_),
       sender_(static_cast<int>(config_.me.layouts.size())),
       peers_(config_.me.layouts) {}
-
-// ---- messages
 
 void Engine::handle(const wire::ToLeader& message) {
   std::visit([this](const auto& m) { on(m); }, message);
 }
 
-void Engine::handle(const wire::LinkMessage& message) {
-  std::visit([this](const auto& m) { on(m); }, message);
+void Engine::handle(GroupId from, const wire::LinkMessage& message) {
+  std::visit([&](const auto& m) { on(from, m); }, message);
 }
+
+// ---- pairs
 
 void Engine::on(const wire::Introduce& m) {
-  if (const Peer* peer = peers_.add(m.peer, m.you_send)) {
-    connects_.push_back({.group = peer->id, .info = m.peer, .send = m.you_send});
-  }
-  const Peer* peer = peers_.find(m.peer.key, m.you_send);
-  if (!m.you_send && peer->paired()) {
-    to_router_.push_back(wire::Paired{.prefill = m.peer.key, .transport = peer->transport()});
-  }
+  if (peers_.find(m.pairing)) return;  // said twice
+  const auto& me = config_.me;
+  auto why = nonsense_in(m.peer);
+  if (!why) why = m.you_send ? misfit(me, m.peer) : misfit(m.peer, me);
+  if (why) return to_router_.push_back(wire::Unpaired{.pairing = m.pairing, .why = *why});
+  // The router introduces a pair anew when one side may have lost it.
+  if (const Peer* old = peers_.find(m.peer.key, m.you_send)) lose_peer(old->id, "introduced anew");
+  opens_.push_back(peers_.add(m.pairing, m.peer, m.you_send).id);
+  config_.milestones.reach("introduced");
 }
 
-void Engine::on(const wire::PairHello& m) {
-  const Peer* peer = peers_.greeted(m);
-  if (peer) to_router_.push_back(wire::Paired{.prefill = m.prefill, .transport = peer->transport()});
+void Engine::on(const wire::Connect& m) {
+  Peer* peer = peers_.find(m.pairing);
+  if (!peer || peer->connecting || m.addresses.size() != peer->info.layouts.size()) return;
+  peer->connecting = true;
+  connects_.push_back({.group = peer->id, .info = peer->info, .addresses = m.addresses, .send = peer->send});
+  config_.milestones.reach("connect");
 }
 
-void Engine::on(const wire::Forget& m) { lose_peer(m.peer, m.why); }
+void Engine::on(GroupId from, const wire::PairHello& m) {
+  Peer* peer = peers_.find(from);
+  if (!peer || peer->send || !peer->sources.contains(m.rank)) return count(Receiver::Verdict::refused);
+  receiver_.came_back(peer->info.key, m.rank, from);
+  tell_ends();
+  if (peer->silent.erase(m.rank) == 0) return count(Receiver::Verdict::stale);
+  if (!m.transport.empty()) peer->transports.insert(m.transport);
+  take_slower(peer->there, m.speed);
+  tell_if_ready(*peer);
+}
+
+void Engine::tell_if_ready(Peer& peer) {
+  if (peer.send || !peer.ready() || std::exchange(peer.told, true)) return;
+  to_router_.push_back(
+      wire::Paired{.pairing = peer.pairing, .transport = peer.transport(), .there = peer.there, .back = peer.back});
+  config_.milestones.reach("paired");
+}
+
+void Engine::on(const wire::Forget& m) {
+  if (const Peer* peer = peers_.find(m.pairing)) lose_peer(peer->id, m.why);
+}
+
+// ---- requests
 
 void Engine::on(const wire::Run& m) {
-  if (const auto why = refusal_of(m.request, m.request.max_length())) return fail(m.attempt, *why);
+  if (scheduler_.holds(m.attempt)) return;  // said twice
+  if (const auto why = refusal_of(m.request, m.request.max_length()))
+    return fail(m.attempt, wire::Cause::request, *why);
   const Instant now = clock_.now();
   scheduler_.enqueue({.attempt = m.attempt,
                       .request = m.request,
@@ -65,25 +109,34 @@ void Engine::on(const wire::Run& m) {
 }
 
 void Engine::on(const wire::Reserve& m) {
-  if (const auto why = refusal_of(m.request, m.request.max_length())) return fail(m.attempt, *why);
-  const Peer* peer = peers_.find(m.prefill, false);
-  if (!peer) return fail(m.attempt, str("group ", config_.me.key.name, " is not connected with ", m.prefill.name));
+  if (scheduler_.holds(m.attempt)) return count(Receiver::Verdict::stale);
+  if (const auto why = refusal_of(m.request, m.request.max_length()))
+    return fail(m.attempt, wire::Cause::request, *why);
+  const Peer* peer = peers_.find(m.pairing);
+  if (!peer || peer->send || !peer->ready())
+    return fail(m.attempt, wire::Cause::pair, str("group ", config_.me.key.name, " is not in that pair"));
+  config_.milestones.reach("reserve");
   std::optional<wire::Ticket> ticket;
-  if (scheduler_.n_running() + receiver_.n_reserved() < config_.limits.max_sequences) {
-    ticket = receiver_.reserve(m, peer->sources, clock_.now() + ms(m.deadline_ms));
-  }
+  if (scheduler_.n_running() + receiver_.n_reserved() < config_.limits.max_sequences)
+    ticket = receiver_.reserve(m, *peer, clock_.now() + ms(m.deadline_ms));
   if (ticket) {
     to_router_.push_back(wire::Reserved{.ticket = std::move(*ticket)});
+    config_.milestones.reach("reserved");
   } else {
     to_router_.push_back(wire::Full{.attempt = m.attempt, .retry_after_ms = kRetryAfterMs});
   }
 }
 
 void Engine::on(const wire::Prefill& m) {
-  const wire::Attempt attempt = m.ticket.attempt;
-  if (const auto why = refusal_of(m.request, static_cast<int>(m.request.prompt.size()))) return fail(attempt, *why);
-  const Peer* peer = peers_.find(m.ticket.decode, true);
-  if (!peer) return fail(attempt, str("group ", config_.me.key.name, " is not connected with ", m.ticket.decode.name));
+  const wire::Attempt& attempt = m.ticket.name.attempt;
+  const Peer* peer = peers_.find(m.ticket.pairing);
+  if (!peer || !peer->send)
+    return fail(attempt, wire::Cause::pair, str("group ", config_.me.key.name, " is not in that pair"));
+  auto why = refusal_of(m.request, static_cast<int>(m.request.prompt.size()));
+  if (!why && (why = refusal_of(m.ticket, *peer, m.request))) count(Receiver::Verdict::refused);
+  if (why) return fail(attempt, wire::Cause::request, *why);
+  if (!sender_.begin(m.ticket.name, peer->id)) return count(Receiver::Verdict::stale);
+  config_.milestones.reach("prefill");
   const Instant now = clock_.now();
   scheduler_.enqueue({.attempt = attempt,
                       .request = m.request,
@@ -91,18 +144,81 @@ void Engine::on(const wire::Prefill& m) {
                       .lease = {},
                       .ship = ShipTarget{.group = peer->id, .ticket = m.ticket},
                       .since = now,
-                      .deadline = now + ms(m.deadline_ms)});
+                      .deadline = now + ms(m.deadline_ms),
+                      .n_shipped = m.ticket.n_cached_tokens});
 }
 
 void Engine::on(const wire::Abort& m) {
-  receiver_.abort(m.attempt);
-  if (auto sequence = scheduler_.remove(m.attempt)) return end(std::move(*sequence));
-  // Pages are reserved for it at the decode group, which waits to hear that nothing is in flight: so say it even of an
-  // attempt that never got here.
-  sender_.give_up(m.attempt);
-  const Peer* peer = peers_.find(m.decode, true);
-  if (peer && !sender_.knows(m.attempt)) sender_.give_up(m.attempt, peer->id, {});
+  config_.milestones.reach("abort");
+  bool known = receiver_.abort(m.attempt) || sender_.give_up(m.attempt);
+  if (auto sequence = scheduler_.remove(m.attempt)) {
+    known = sequence->ship.has_value();
+    end(std::move(*sequence));
+  }
+  if (!known) to_router_.push_back(wire::Aborted{.attempt = m.attempt});  // others say so when they end
+  tell_ends();
 }
+
+// ---- handoffs
+
+void Engine::count(Receiver::Verdict verdict) {
+  n_stale_ += verdict == Receiver::Verdict::stale;
+  n_refused_ += verdict == Receiver::Verdict::refused;
+}
+
+void Engine::on(GroupId from, const wire::Landed& m) {
+  config_.milestones.reach("landed");
+  count(receiver_.landed(from, m, clock_.now()));
+  attach_arrivals();
+  tell_ends();
+}
+
+void Engine::on(GroupId from, const wire::Sealed& m) {
+  config_.milestones.reach("sealed");
+  count(receiver_.sealed(from, m, clock_.now()));
+  attach_arrivals();
+  tell_ends();
+}
+
+void Engine::on(GroupId from, const wire::Received& m) {
+  config_.milestones.reach("received");
+  if (!sender_.received(m.ticket, from)) count(Receiver::Verdict::stale);
+}
+
+void Engine::on(GroupId from, const wire::Void& m) {
+  const Peer* peer = peers_.find(from);
+  if (!peer || !peer->send) return count(Receiver::Verdict::refused);
+  config_.milestones.reach("void");
+  auto removed = scheduler_.remove_if([&](const Sequence& s) { return s.ship && s.ship->ticket.name == m.ticket; });
+  sender_.give_up(m.ticket, from, removed.empty() ? PageLease() : std::move(removed.front().lease));
+}
+
+void Engine::attach_arrivals() {
+  for (Receiver::Arrival& a : receiver_.take_arrivals()) {
+    if (peers_.find(a.group))
+      to_leaders_.push_back({.group = a.group, .message = wire::Received{.ticket = a.ticket.name}});
+    a.bill.attach_ms = ms_between(a.ready, clock_.now());
+    for (size_t i = 0; i < a.ticket.pages.size(); ++i)
+      check(pages_.generation(a.ticket.pages[i].page) == a.ticket.pages[i].generation,
+            "a reserved page stays reserved");
+    n_found_tokens_ += a.bill.kept_tokens;
+    n_prompt_tokens_ += a.request.prompt.size();
+    Sequence& s = scheduler_.attach({.attempt = a.ticket.name.attempt,
+                                     .request = std::move(a.request),
+                                     .tokens = {},
+                                     .lease = std::move(a.lease),
+                                     .ship = {},
+                                     .since = clock_.now(),
+                                     .deadline = a.deadline});
+    s.tokens = s.request.prompt;
+    s.n_computed = s.n_prompt();
+    scheduler_.publish(s);
+    config_.milestones.reach("attached");
+    accept(s, std::move(a.first), a.bill);
+  }
+}
+
+// ---- what is refused
 
 std::optional<std::string> Engine::refusal_of(const Request& request, int n_tokens) const {
   const wire::GroupInfo& me = config_.me;
@@ -117,46 +233,62 @@ std::optional<std::string> Engine::refusal_of(const Request& request, int n_toke
     return str("prompt of ", request.prompt.size(), " tokens and max_tokens ", request.max_tokens,
                " exceed the context of ", me.max_context, " tokens");
   }
-  if (n_pages > me.n_pages) {
+  if (n_pages > me.n_pages()) {
     return str("prompt of ", request.prompt.size(), " tokens and max_tokens ", request.max_tokens, " need ", n_pages,
-               " KV pages; group ", me.key.name, " has ", me.n_pages, " (kv.memory)");
+               " KV pages; group ", me.key.name, " has ", me.n_pages(), " (kv.memory)");
   }
+  return std::nullopt;
+}
+
+// A ticket comes by way of the router; what it names must lie within what the peer said it has.
+std::optional<std::string> Engine::refusal_of(const wire::Ticket& ticket, const Peer& peer,
+                                              const Request& request) const {
+  const KvLayout& layout = peer.info.layouts[0];
+  const int n_prompt = static_cast<int>(request.prompt.size());
+  const int n_pages = layout.pages_for(n_prompt);
+  if (static_cast<int>(ticket.pages.size()) != n_pages)
+    return str("a ticket of ", ticket.pages.size(), " pages for a prompt that needs ", n_pages);
+  for (const wire::PageAtLease& page : ticket.pages) {
+    if (page.page < 0 || page.page >= layout.n_pages())
+      return str("a ticket for page ", page.page, "; ", peer.info.key.name, " has ", layout.n_pages());
+  }
+  const int kept = ticket.n_cached_tokens;
+  if (kept < 0 || kept >= n_prompt || kept % layout.page_tokens() != 0)
+    return str("a ticket that keeps ", kept, " of ", n_prompt, " tokens");
   return std::nullopt;
 }
 
 // ---- ends before time
 
-void Engine::fail(const wire::Attempt& attempt, std::string why) {
-  to_router_.push_back(wire::Failed{.attempt = attempt, .why = std::move(why)});
+void Engine::fail(const wire::Attempt& attempt, wire::Cause cause, std::string why) {
+  to_router_.push_back(wire::Failed{.attempt = attempt, .cause = cause, .why = std::move(why)});
 }
 
 void Engine::end(Sequence sequence) {
-  if (sequence.ship) sender_.give_up(sequence.attempt, sequence.ship->group, std::move(sequence.lease));
+  if (sequence.ship) sender_.give_up(sequence.ship->ticket.name, sequence.ship->group, std::move(sequence.lease));
 }
 
-void Engine::lose_peer(const wire::GroupKey& key, const std::string& why) {
-  for (const bool send : {true, false}) {
-    const Peer* peer = peers_.find(key, send);
-    if (!peer) continue;
-    const GroupId id = peer->id;
-    // The next step disconnects before anything else: from then on its pages can be used again.
-    disconnects_.push_back(id);
-    std::erase_if(connects_, [id](const ConnectOrder& order) { return order.group == id; });
-    for (const Sequence& s : scheduler_.remove_if([id](const Sequence& x) { return x.ship && x.ship->group == id; })) {
-      fail(s.attempt, str("group ", key.name, " is gone: ", why));
-    }
-    sender_.forget(id);
-    if (!send) {
-      for (const wire::Attempt& attempt : receiver_.forget(key))
-        fail(attempt, str("group ", key.name, " is gone: ", why));
-    }
-    peers_.remove(id);
+void Engine::lose_peer(GroupId id, const std::string& why) {
+  const Peer* peer = peers_.find(id);
+  if (!peer) return;
+  const std::string reason = str("group ", peer->info.key.name, " is gone: ", why);
+  // The next step closes the channel before anything else; pages follow when that is told.
+  closes_.push_back(id);
+  std::erase(opens_, id);
+  std::erase_if(connects_, [id](const ConnectOrder& order) { return order.group == id; });
+  for (Sequence& s : scheduler_.remove_if([id](const Sequence& x) { return x.ship && x.ship->group == id; })) {
+    fail(s.attempt, wire::Cause::pair, reason);
+    end(std::move(s));
   }
+  sender_.lost(id);
+  for (const wire::Attempt& attempt : receiver_.lost(id)) fail(attempt, wire::Cause::pair, reason);
+  peers_.remove(id);
 }
 
 void Engine::router_lost() {
   end_everything();
   to_router_.clear();
+  told_stats_ = {};
 }
 
 void Engine::on(const wire::Stop&) {
@@ -173,119 +305,52 @@ void Engine::end_everything() {
 void Engine::tick() {
   const Instant now = clock_.now();
   for (const wire::Attempt& attempt : receiver_.expire(now)) {
-    fail(attempt, str("deadline passed while the KV was on its way to ", config_.me.key.name));
+    fail(attempt, wire::Cause::deadline, str("deadline passed while the KV was on its way to ", config_.me.key.name));
   }
   for (Sequence& s : scheduler_.remove_if([now](const Sequence& x) { return x.deadline <= now; })) {
-    fail(s.attempt, str("deadline passed after ", s.n_computed, " tokens were computed in ", config_.me.key.name));
+    fail(s.attempt, wire::Cause::deadline,
+         str("deadline passed after ", s.n_computed, " tokens were computed in ", config_.me.key.name));
     end(std::move(s));
   }
   sender_.expire(now);
-  for (Receiver::Failure& failure : receiver_.take_failures()) fail(failure.attempt, std::move(failure.why));
-  attach_arrivals();
+  for (const Receiver::Voided& v : receiver_.take_voided(now)) {
+    if (peers_.find(v.group)) to_leaders_.push_back({.group = v.group, .message = wire::Void{.ticket = v.ticket}});
+  }
+  tell_ends();
+  tell_stats(now);
 }
 
-// ---- steps
-
-std::optional<Step> Engine::next_step() {
-  const Instant now = clock_.now();
-  Step step = {.id = next_step_id_,
-               .batch = {},
-               .connects = std::exchange(connects_, {}),
-               .disconnects = std::exchange(disconnects_, {}),
-               .ships = {},
-               .gives_up = sender_.take_give_ups(),
-               .last = stop_by_ && (now >= *stop_by_ || (sender_.idle() && receiver_.n_quarantined() == 0))};
-  plan_ = scheduler_.plan();
-  order_shipping(plan_, step);
-  step.batch = std::move(plan_.batch);
-  const bool has_orders = !step.connects.empty() || !step.disconnects.empty() || !step.gives_up.empty() || step.last;
-  const bool heartbeat = !sender_.idle() && now - last_step_ >= kHeartbeat;
-  if (step.batch.n_rows() == 0 && !has_orders && !heartbeat) return std::nullopt;
-  ++next_step_id_;
-  last_step_ = now;
-  return step;
-}
-
-void Engine::order_shipping(const Scheduler::Plan& plan, Step& step) const {
-  for (size_t i = 0; i < plan.sequences.size(); ++i) {
-    const Sequence& s = *plan.sequences[i].sequence;
-    if (!s.ship) continue;
-    const bool last = s.n_computed == s.n_prompt(), deferred = config_.overlap == Overlap::after_prefill;
-    if (deferred && !last) continue;
-    step.ships.push_back({.attempt = s.attempt,
-                          .group = s.ship->group,
-                          .sequence = static_cast<int>(i),
-                          .tokens = deferred ? Range{0, s.n_prompt()} : plan.sequences[i].tokens,
-                          .pages = s.ship->ticket.pages,
-                          .deferred = deferred,
-                          .last = last});
+void Engine::tell_ends() {
+  for (Receiver::Failure& failure : receiver_.take_failures())
+    fail(failure.attempt, wire::Cause::transfer, std::move(failure.why));
+  for (const auto& ended : {receiver_.take_ended(), sender_.take_ended()}) {
+    for (const wire::Attempt& attempt : ended) to_router_.push_back(wire::Aborted{.attempt = attempt});
   }
 }
 
-void Engine::finish(const StepResult& result) {
-  const size_t n_vocab = config_.n_vocab;
-  for (const Scheduler::Planned& planned : std::exchange(plan_.sequences, {})) {
-    if (planned.logit_row < 0) continue;
-    Sequence& s = *planned.sequence;
-    Token token = next_token(result.logits.subspan(planned.logit_row * n_vocab, n_vocab), s.request,
-                             static_cast<int>(s.tokens.size()));
-    if (s.ship) {
-      seal(std::move(*scheduler_.remove(s.attempt)), std::move(token));
-    } else {
-      const wire::Bill bill = {.prefill_ms = s.n_generated() == 0 ? ms_between(s.since, clock_.now()) : 0};
-      accept(s, std::move(token), bill);
-    }
-  }
-  for (size_t rank = 0; rank < result.receipts.size(); ++rank) {
-    for (const wire::Attempt& attempt : result.receipts[rank].drained) sender_.drained(attempt, static_cast<int>(rank));
-    for (const GroupFailure& failure : result.receipts[rank].failures) {
-      if (const Peer* peer = peers_.find(failure.group)) lose_peer(wire::GroupKey(peer->info.key), failure.why);
-    }
-  }
+// ---- counts
+
+wire::Stats Engine::stats() const {
+  const PageAllocator::Counts pages = pages_.counts();
+  return {
+      .pages = {.free = pages.free, .leased = pages.leased, .shared = pages.shared, .quarantined = pages.quarantined},
+      .n_waiting = scheduler_.n_waiting(),
+      .n_running = scheduler_.n_running(),
+      .n_reserved = receiver_.n_reserved(),
+      .n_shipping = sender_.n_shipping(),
+      .n_stale = n_stale_,
+      .n_refused = n_refused_,
+      .n_found_tokens = n_found_tokens_,
+      .n_prompt_tokens = n_prompt_tokens_};
 }
 
-void Engine::seal(Sequence s, Token first) {
-  to_leaders_.push_back({.group = s.ship->group,
-                         .message = wire::Sealed{.attempt = s.attempt,
-                                                 .prefill = config_.me.key,
-                                                 .content = content_id(s.request.prompt, config_.me.model_hash),
-                                                 .first = std::move(first),
-                                                 .prefill_ms = ms_between(s.since, clock_.now())}});
-  sender_.sealed(s.attempt, s.ship->group, std::move(s.lease), s.deadline);
-}
-
-void Engine::attach_arrivals() {
-  for (Receiver::Arrival& a : receiver_.take_arrivals()) {
-    const Peer* peer = peers_.find(a.order.prefill, false);
-    if (peer) to_leaders_.push_back({.group = peer->id, .message = wire::Received{.attempt = a.order.attempt}});
-    a.bill.attach_ms = ms_between(a.landed, clock_.now());
-    const wire::Attempt attempt = a.order.attempt;
-    Sequence& s = scheduler_.attach({.attempt = attempt,
-                                     .request = std::move(a.order.request),
-                                     .tokens = {},
-                                     .lease = std::move(a.lease),
-                                     .ship = {},
-                                     .since = clock_.now(),
-                                     .deadline = a.deadline});
-    s.tokens = s.request.prompt;
-    s.n_computed = s.n_prompt();
-    accept(s, std::move(a.first), a.bill);
-  }
-}
-
-void Engine::accept(Sequence& s, Token token, const wire::Bill& bill) {
-  const int index = s.n_generated();
-  s.tokens.push_back(token.id);
-  const Finish finish = finish_of(s, token.id);
-  to_router_.push_back(
-      wire::Tokens{.attempt = s.attempt, .first = index, .tokens = {std::move(token)}, .finish = finish, .bill = bill});
-  if (finish != Finish::none) scheduler_.remove(wire::Attempt(s.attempt));
-}
-
-Finish Engine::finish_of(const Sequence& s, int token) const {
-  const auto& ends = config_.end_tokens;
-  if (!s.request.ignore_eos && std::find(ends.begin(), ends.end(), token) != ends.end()) return Finish::stop;
-  return s.n_generated() == s.request.max_tokens ? Finish::length : Finish::none;
+void Engine::tell_stats(Instant now) {
+  if (now < tell_stats_at_) return;
+  tell_stats_at_ = now + kStatsInterval;
+  const wire::Stats now_stats = stats();
+  if (now_stats == told_stats_) return;
+  told_stats_ = now_stats;
+  to_router_.push_back(now_stats);
 }
 
 }  // namespace ferry

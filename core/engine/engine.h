@@ -2,14 +2,15 @@
 // The mind of a group: its leader's scheduler, pages and both ends of handoffs, in one object that takes messages and
 // yields steps. A colocated server, a prefill worker and a decode worker are this same engine with different routes.
 //
-// Pure: no threads, sockets or device; time comes from the clock it is given. The leader's loop (launch/worker) feeds
-// it and does what it says.
+// Pure: no threads, sockets or device; time comes from the clock it is given. The leader's loop (core/engine/lead.h)
+// feeds it and does what it says.
 
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "core/engine/milestones.h"
 #include "core/engine/rank.h"
 #include "core/engine/sampler.h"
 #include "core/engine/scheduler.h"
@@ -27,6 +28,10 @@ struct EngineConfig {
   int n_vocab = 0;
   SchedulingLimits limits;
   Overlap overlap = Overlap::layers;
+  wire::Verify verify = wire::Verify::off;  // of what this group gets
+  bool reuse_pages = true;
+  uint64_t seed = 0;      // of ticket keys: hard to guess in a cluster, known in a simulation
+  Milestones milestones;  // for tests; may be empty
 };
 
 struct LeaderMessage {  // for another group's leader, over the link
@@ -39,7 +44,7 @@ class Engine {
   Engine(EngineConfig config, const Clock& clock);
 
   void handle(const wire::ToLeader& message);
-  void handle(const wire::LinkMessage& message);
+  void handle(GroupId from, const wire::LinkMessage& message);
   // The router is gone: every request ends, everything is freed; peers stay connected.
   void router_lost();
   // Enforces deadlines; call it at least every few milliseconds.
@@ -53,38 +58,52 @@ class Engine {
   std::vector<LeaderMessage> take_to_leaders() { return std::exchange(to_leaders_, {}); }
 
   const std::optional<std::string>& refused() const { return refused_; }  // why the router does not want this group
-  int n_free_pages() const { return pages_.n_free(); }
+  wire::Stats stats() const;
   bool idle() const { return scheduler_.n_waiting() + scheduler_.n_running() == 0; }
+  // A ticket of that pairing is out for that page: what simulation checks every write against.
+  bool may_write(GroupId from, int page) const { return receiver_.may_write(from, page); }
 
  private:
   void on(const wire::Welcome&) {}
   void on(const wire::Refuse& m) { refused_ = m.why; }
   void on(const wire::Stop& m);
   void on(const wire::Introduce& m);
+  void on(const wire::Connect& m);
   void on(const wire::Forget& m);
   void on(const wire::Run& m);
   void on(const wire::Reserve& m);
   void on(const wire::Prefill& m);
   void on(const wire::Abort& m);
-  void on(const wire::PairHello& m);
-  void on(const wire::Landed& m) { receiver_.landed(m, clock_.now()); }
-  void on(const wire::Sealed& m) { receiver_.sealed(m); }
-  void on(const wire::Received& m) { sender_.received(m.attempt); }
+  void on(GroupId from, const wire::PairHello& m);
+  void on(GroupId from, const wire::Landed& m);
+  void on(GroupId from, const wire::Sealed& m);
+  void on(GroupId from, const wire::Received& m);
+  void on(GroupId from, const wire::Void& m);
+  void count(Receiver::Verdict verdict);
 
   // Why this group can never serve the request; nullopt: it can.
   std::optional<std::string> refusal_of(const Request& request, int n_tokens) const;
-  void fail(const wire::Attempt& attempt, std::string why);
+  std::optional<std::string> refusal_of(const wire::Ticket& ticket, const Peer& peer, const Request& request) const;
+  void fail(const wire::Attempt& attempt, wire::Cause cause, std::string why);
   void end(Sequence sequence);  // before its time: its pages go back when nothing reads them
   void end_everything();
-  void lose_peer(const wire::GroupKey& key, const std::string& why);
+  void lose_peer(GroupId id, const std::string& why);
+  void tell_if_ready(Peer& peer);
+  void tell_ends();
+  void tell_stats(Instant now);
   void attach_arrivals();
+
+  void order_shipping(const Scheduler::Plan& plan, Step& step);
+  void take_tokens(const StepResult& result);
+  void take_receipt(const StepReceipt& receipt, int rank);
   void accept(Sequence& sequence, Token token, const wire::Bill& bill);
   void seal(Sequence sequence, Token first);
-  void order_shipping(const Scheduler::Plan& plan, Step& step) const;
   Finish finish_of(const Sequence& sequence, int token) const;
+  std::optional<Duration> heartbeat() const;
 
   const EngineConfig config_;
   const Clock& clock_;
+  const ContentId content_start_;
   PageAllocator pages_;
   Scheduler scheduler_;
   Receiver receiver_;
@@ -94,12 +113,15 @@ class Engine {
   Scheduler::Plan plan_;  // of the step that is being run
   int64_t next_step_id_ = 0;
   Instant last_step_;
+  std::vector<GroupId> opens_, closes_;
   std::vector<ConnectOrder> connects_;
-  std::vector<GroupId> disconnects_;
   std::vector<wire::ToRouter> to_router_;
   std::vector<LeaderMessage> to_leaders_;
   std::optional<std::string> refused_;
   std::optional<Instant> stop_by_;  // Stop has come; the last step waits until then for what is in flight
+  uint64_t n_stale_ = 0, n_refused_ = 0, n_found_tokens_ = 0, n_prompt_tokens_ = 0;
+  wire::Stats told_stats_;
+  Instant tell_stats_at_;
 };
 
 }  // namespace ferry

@@ -10,7 +10,7 @@ Leader::Turn Leader::turn() {
   const auto step = engine_.next_step();
   if (!step) {
     exchange_with_leaders();
-    return Turn::idle;
+    return shipper_.busy() ? Turn::busy : Turn::idle;
   }
   bytes_ = pack(*step);
   group_.broadcast(bytes_, [] {});
@@ -21,7 +21,7 @@ Leader::Turn Leader::turn() {
 
 void Leader::exchange_with_leaders() {
   shipper_.progress();
-  for (const wire::LinkMessage& message : shipper_.take_messages()) engine_.handle(message);
+  for (const PeerMessage& m : shipper_.take_messages()) engine_.handle(m.from, m.message);
   for (const LeaderMessage& m : engine_.take_to_leaders()) shipper_.send_to_leader(m.group, m.message);
 }
 

@@ -15,7 +15,8 @@ class Leader {
   Leader(Engine& engine, Rank& rank, Communicator& group, Shipper& shipper)
       : engine_(engine), rank_(rank), group_(group), shipper_(shipper) {}
 
-  enum class Turn : uint8_t { idle, busy, last };  // last: the group's last step has run
+  // Idle: nothing to do but wait for messages. Last: the group's last step has run.
+  enum class Turn : uint8_t { idle, busy, last };
   Turn turn();
 
  private:

@@ -20,16 +20,14 @@ wire::GroupKey shared_key(wire::GroupKey key, Communicator& group) {
 }
 
 wire::GroupInfo info_of(const ModelFile& file, const GroupSettings& settings, const KvPlan& plan, Communicator& group,
-                        const KvLink& link, const Ops& ops) {
+                        const Ops& ops) {
   const int longest = file.config.max_context;
   return {.key = shared_key(settings.key, group),
           .role = settings.role,
           .model_hash = file.hash,
-          .n_pages = plan.n_pages,
           .max_context = settings.max_context > 0 ? std::min(settings.max_context, longest) : longest,
           .max_sequences = settings.scheduling.max_sequences,
           .layouts = plan.layouts,
-          .link_addresses = group.gather_bytes(link.address()),
           .ops = ops.name()};
 }
 
@@ -39,38 +37,49 @@ Model model_of(const ModelFile& file, const SchedulingLimits& limits, Ops& ops, 
   return Model(file.config, slice, load_weights(file.tensors, file.config, slice, ops), model_limits, ops, group);
 }
 
+Compute compute_with(Model& model, const KvLayout& layout, std::span<std::byte> kv) {
+  return [&model, layout, kv](const Batch& batch, const LayerDone& layer_done) {
+    return model.forward(batch, layout, kv, layer_done);
+  };
+}
+
 }  // namespace
 
 KvPlan kv_plan(const ModelFile& file, const KvSettings& kv, int tp) {
-  KvPlan plan;
+  const auto shards = shards_of(tp_slices(file.tp_shape, tp), file.config.n_layers);
   size_t largest = 0;
-  for (const Shard& shard : shards_of(tp_slices(file.tp_shape, tp), file.config.n_layers)) {
-    plan.layouts.emplace_back(shard, kv.page_tokens, file.config.head_dim, kv.dtype);
-    largest = std::max(largest, plan.layouts.back().page_bytes());
-  }
+  for (const Shard& shard : shards)
+    largest = std::max(largest, KvLayout(shard, kv.page_tokens, file.config.head_dim, kv.dtype).page_bytes());
+  KvPlan plan;
   constexpr size_t kMostPages = 1 << 24;
   plan.n_pages = static_cast<int>(std::min(kv.memory / largest, kMostPages));
   if (plan.n_pages < 1) {
     throw Error(str("kv.memory of ", kv.memory, " bytes holds no page: one of ", kv.page_tokens, " tokens takes ",
                     largest, " bytes on a rank"));
   }
+  for (const Shard& shard : shards)
+    plan.layouts.emplace_back(shard, kv.page_tokens, file.config.head_dim, kv.dtype, plan.n_pages);
   return plan;
 }
 
 Member::Member(const ModelFile& file, const GroupSettings& settings, Ops& ops, Communicator& group, KvLink& link,
                const Clock& clock)
     : plan_(kv_plan(file, settings.kv, group.size())),
-      info_(info_of(file, settings, plan_, group, link, ops)),
+      info_(info_of(file, settings, plan_, group, ops)),
       model_(model_of(file, settings.scheduling, ops, group)),
-      shipper_(info_.key, group.rank(), plan_.layouts, link, clock),
-      rank_(model_, plan_.layouts[group.rank()], link.memory(), group, shipper_) {
-  check(link.memory().size() >= plan_.bytes(group.rank()), "the link has memory for the group's pages");
+      shipper_(group.rank(), plan_.layouts, link, clock),
+      rank_(compute_with(model_, plan_.layouts[group.rank()], link.memory()), plan_.layouts[group.rank()],
+            file.config.n_vocab, group, shipper_) {
   if (group.rank() != 0) return;
   engine_ = std::make_unique<Engine>(EngineConfig{.me = info_,
                                                   .end_tokens = settings.end_tokens,
                                                   .n_vocab = file.config.n_vocab,
                                                   .limits = settings.scheduling,
-                                                  .overlap = settings.overlap},
+                                                  .overlap = settings.overlap,
+                                                  .verify = settings.verify,
+                                                  .reuse_pages = settings.kv.reuse,
+                                                  .seed = settings.seed,
+                                                  .milestones = settings.milestones},
                                      clock);
   leader_ = std::make_unique<Leader>(*engine_, rank_, group, shipper_);
 }

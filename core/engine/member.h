@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/engine/leader.h"
+#include "core/model/model.h"
 #include "core/model/model_file.h"
 
 namespace ferry {
@@ -14,6 +15,7 @@ struct KvSettings {
   int page_tokens = 16;
   KvDtype dtype = KvDtype::f32;
   size_t memory = size_t{256} << 20;  // bytes a rank
+  bool reuse = true;                  // pages that hold the beginning of a prompt already
 };
 
 struct GroupSettings {
@@ -22,6 +24,9 @@ struct GroupSettings {
   KvSettings kv;
   SchedulingLimits scheduling;
   Overlap overlap = Overlap::layers;
+  wire::Verify verify = wire::Verify::sampled;
+  uint64_t seed = 0;  // of ticket keys
+  Milestones milestones = {};
   int max_context = 0;  // tokens; 0: what the model allows
   std::vector<int> end_tokens;
 };
@@ -29,9 +34,10 @@ struct GroupSettings {
 // How a group's KV memory is cut. All ranks have as many pages as the rank with the largest ones can hold.
 struct KvPlan {
   std::vector<KvLayout> layouts;  // by rank
-  int n_pages = 0;
+  int n_pages = 0;                // of each
 
-  size_t bytes(int rank) const { return n_pages * layouts[rank].page_bytes(); }
+  // Of memory that a rank's link needs.
+  size_t bytes(int rank) const { return layouts[rank].bytes() + kProbeBytes; }
 };
 
 // Error when the memory holds no page, or the degree suits no part of the model.

@@ -24,20 +24,30 @@ void check_same_step(const std::vector<StepReceipt>& receipts) {
 
 }  // namespace
 
-Rank::Rank(Model& model, const KvLayout& layout, std::span<std::byte> kv, Communicator& group, Shipper& shipper)
-    : model_(model), layout_(layout), kv_(kv), group_(group), shipper_(shipper) {
+Rank::Rank(Compute compute, const KvLayout& layout, int n_vocab, Communicator& group, Shipper& shipper)
+    : compute_(std::move(compute)), layout_(layout), n_vocab_(n_vocab), group_(group), shipper_(shipper) {
   if (group.rank() != 0) return;
-  for (int rank = 0; rank < group.size(); ++rank)
-    vocab_.push_back(even_part(model.config().n_vocab, group.size(), rank));
+  for (int rank = 0; rank < group.size(); ++rank) vocab_.push_back(even_part(n_vocab_, group.size(), rank));
 }
 
 StepResult Rank::run(const Step& step, const std::string& bytes) {
+  const std::span<const float> mine = execute(step);
+  return {.logits = gathered(mine, static_cast<int>(step.batch.logit_rows.size())),
+          .receipts = exchange_receipts(receipt(step, bytes))};
+}
+
+std::span<const float> Rank::execute(const Step& step) {
   run_orders(step);
-  StepResult result;
-  if (step.batch.n_rows() > 0) result.logits = compute(step);
+  const std::span<const float> mine = step.batch.n_rows() > 0 ? compute(step) : std::span<const float>();
   shipper_.progress();
-  result.receipts = exchange_receipts(step, bytes);
-  return result;
+  return mine;
+}
+
+StepReceipt Rank::receipt(const Step& step, const std::string& bytes) {
+  StepReceipt receipt = shipper_.take_receipt();
+  receipt.step = step.id;
+  receipt.hash = hash_of(bytes);
+  return receipt;
 }
 
 void Rank::follow() {
@@ -52,9 +62,11 @@ void Rank::follow() {
 }
 
 void Rank::run_orders(const Step& step) {
-  for (GroupId group : step.disconnects) shipper_.disconnect(group);
+  for (const GroupId group : step.closes) shipper_.close(group);
+  for (const GroupId group : step.opens) shipper_.open(group);
   for (const ConnectOrder& order : step.connects) shipper_.connect(order);
   for (const GiveUpOrder& order : step.gives_up) shipper_.give_up(order);
+  for (const VerifyOrder& order : step.verifies) shipper_.verify(order);
 }
 
 std::span<const float> Rank::compute(const Step& step) {
@@ -63,7 +75,7 @@ std::span<const float> Rank::compute(const Step& step) {
       if (!order.deferred) shipper_.ship_layer(order, layer, pages_of(step.batch, order.sequence));
     }
   };
-  const std::span<const float> mine = model_.forward(step.batch, layout_, kv_, ship_layer);
+  const std::span<const float> mine = compute_(step.batch, ship_layer);
   for (const ShipOrder& order : step.ships) {
     const Range layers = layout_.shard().layers;
     for (int layer = layers.begin; order.deferred && layer < layers.end; ++layer) {
@@ -71,7 +83,7 @@ std::span<const float> Rank::compute(const Step& step) {
     }
     if (order.last) shipper_.finish(order);
   }
-  return gathered(mine, static_cast<int>(step.batch.logit_rows.size()));
+  return mine;
 }
 
 std::span<const float> Rank::gathered(std::span<const float> mine, int n_rows) {
@@ -81,24 +93,19 @@ std::span<const float> Rank::gathered(std::span<const float> mine, int n_rows) {
     group_.gather(mine, {});
     return {};
   }
-  const int n_vocab = model_.config().n_vocab;
-  by_rank_.resize(static_cast<size_t>(n_rows) * n_vocab);
+  by_rank_.resize(static_cast<size_t>(n_rows) * n_vocab_);
   all_logits_.resize(by_rank_.size());
   group_.gather(mine, by_rank_);
   const float* from = by_rank_.data();
   for (const Range vocab : vocab_) {
     for (int row = 0; row < n_rows; ++row, from += vocab.size()) {
-      std::copy_n(from, vocab.size(), all_logits_.data() + static_cast<size_t>(row) * n_vocab + vocab.begin);
+      std::copy_n(from, vocab.size(), all_logits_.data() + static_cast<size_t>(row) * n_vocab_ + vocab.begin);
     }
   }
   return all_logits_;
 }
 
-std::vector<StepReceipt> Rank::exchange_receipts(const Step& step, const std::string& bytes) {
-  const StepReceipt mine = {.step = step.id,
-                            .hash = hash_of(bytes),
-                            .drained = shipper_.take_drained(),
-                            .failures = shipper_.take_failures()};
+std::vector<StepReceipt> Rank::exchange_receipts(const StepReceipt& mine) {
   std::vector<StepReceipt> receipts;
   for (const std::string& one : group_.gather_bytes(pack(mine))) {
     auto receipt = unpack<StepReceipt>(one);

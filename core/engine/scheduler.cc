@@ -1,17 +1,39 @@
 #include "core/engine/scheduler.h"
 
+#include <algorithm>
+
 #include "core/base/check.h"
 
 namespace ferry {
 
-Scheduler::Scheduler(SchedulingLimits limits, PageAllocator& pages, int page_tokens)
-    : limits_(limits), pages_(pages), page_tokens_(page_tokens) {
+namespace {
+
+Sequence& insert_by_due(std::list<Sequence>& list, Sequence sequence) {
+  sequence.due = due_of(sequence);
+  auto place = list.end();
+  while (place != list.begin() && sequence.due < std::prev(place)->due) --place;
+  return *list.insert(place, std::move(sequence));
+}
+
+}  // namespace
+
+Instant due_of(const Sequence& sequence) {
+  return std::min(sequence.deadline, sequence.since + sequence.n_prompt() * kPace);
+}
+
+Scheduler::Scheduler(SchedulingLimits limits, PageAllocator& pages, PageReuse reuse)
+    : limits_(limits), pages_(pages), reuse_(reuse) {
   check(limits.max_sequences <= limits.max_batch_tokens, "every running sequence can decode in one step");
 }
 
-void Scheduler::enqueue(Sequence sequence) { waiting_.push_back(std::move(sequence)); }
+void Scheduler::enqueue(Sequence sequence) { insert_by_due(waiting_, std::move(sequence)); }
 
-Sequence& Scheduler::attach(Sequence sequence) { return running_.emplace_back(std::move(sequence)); }
+Sequence& Scheduler::attach(Sequence sequence) { return insert_by_due(running_, std::move(sequence)); }
+
+bool Scheduler::holds(const wire::Attempt& attempt) const {
+  const auto is_it = [&](const Sequence& s) { return s.attempt == attempt; };
+  return std::any_of(waiting_.begin(), waiting_.end(), is_it) || std::any_of(running_.begin(), running_.end(), is_it);
+}
 
 std::optional<Sequence> Scheduler::remove(const wire::Attempt& attempt) {
   auto removed = remove_if([&](const Sequence& s) { return s.attempt == attempt; });
@@ -36,10 +58,30 @@ std::vector<Sequence> Scheduler::remove_if(const std::function<bool(const Sequen
 
 void Scheduler::admit() {
   while (!waiting_.empty() && n_running() < limits_.max_sequences) {
-    auto lease = pages_.lease((waiting_.front().max_length() + page_tokens_ - 1) / page_tokens_);
+    Sequence& s = waiting_.front();
+    std::vector<ContentId> contents;
+    // Not the last token's page: its logits are wanted, so that one is computed.
+    if (reuse_.on)
+      contents =
+          block_contents(reuse_.content_start, std::span(s.request.prompt).first(s.n_prompt() - 1), reuse_.page_tokens);
+    auto lease = pages_.lease((s.max_length() + reuse_.page_tokens - 1) / reuse_.page_tokens, contents);
     if (!lease) return;
-    waiting_.front().lease = std::move(*lease);
-    running_.splice(running_.end(), waiting_, waiting_.begin());
+    s.lease = std::move(*lease);
+    s.n_found = s.n_computed = s.lease.n_found() * reuse_.page_tokens;
+    s.n_published = s.lease.n_found();
+    s.published = s.n_published > 0 ? contents[s.n_published - 1] : reuse_.content_start;
+    insert_by_due(running_, std::move(s));
+    waiting_.pop_front();
+  }
+}
+
+void Scheduler::publish(Sequence& s) {
+  if (!reuse_.on) return;
+  if (s.n_published == 0) s.published = reuse_.content_start;
+  for (; (s.n_published + 1) * reuse_.page_tokens <= s.n_computed; ++s.n_published) {
+    const auto block = std::span(s.tokens).subspan(s.n_published * reuse_.page_tokens, reuse_.page_tokens);
+    s.published = content_after(s.published, block);
+    pages_.publish(s.lease, s.n_published, s.published);
   }
 }
 
@@ -65,7 +107,7 @@ void Scheduler::append(Sequence& s, int n_tokens, Plan& plan) const {
     batch.positions.push_back(i);
   }
   batch.row_begin.push_back(batch.n_rows());
-  const int n_pages = (tokens.end + page_tokens_ - 1) / page_tokens_;
+  const int n_pages = (tokens.end + reuse_.page_tokens - 1) / reuse_.page_tokens;
   batch.pages.insert(batch.pages.end(), s.lease.pages().begin(), s.lease.pages().begin() + n_pages);
   batch.page_begin.push_back(static_cast<int>(batch.pages.size()));
   s.n_computed = tokens.end;

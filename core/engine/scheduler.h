@@ -1,9 +1,10 @@
 #pragma once
 // Continuous batching over paged KV: which sequences take part in the next step, and with which tokens. Decode tokens
-// first, then prefill chunks up to the token budget. Pure: no clock, no device.
+// first, then prefill chunks up to the token budget, what is due first in front. Pure: no clock, no device.
 //
 // A sequence gets all the pages it can ever need when it is admitted, so a running one never waits for pages and a
-// batch larger than the memory is a queue, not a failure.
+// batch larger than the memory is a queue, not a failure. Pages that hold the beginning of its prompt already are
+// shared instead of computed again.
 
 #include <functional>
 #include <list>
@@ -23,6 +24,12 @@ struct SchedulingLimits {
   int max_sequences = 64;
 };
 
+struct PageReuse {
+  int page_tokens = 1;
+  ContentId content_start = 0;  // of this model and KV type
+  bool on = true;
+};
+
 // Where a prompt's KV goes when it is computed.
 struct ShipTarget {
   GroupId group = 0;
@@ -38,6 +45,11 @@ struct Sequence {
   std::optional<ShipTarget> ship;  // prefill only, then ship; otherwise decode here
   Instant since;                   // when this group got it
   Instant deadline;
+  Instant due = {};         // its place in the order: see due_of()
+  int n_found = 0;          // prompt tokens whose KV was there already
+  int n_shipped = 0;        // tokens that were ordered to be shipped, or that need not be
+  int n_published = 0;      // whole pages that others can find
+  ContentId published = 0;  // what they hold
 
   int n_prompt() const { return static_cast<int>(request.prompt.size()); }
   int n_generated() const { return static_cast<int>(tokens.size()) - n_prompt(); }
@@ -45,9 +57,15 @@ struct Sequence {
   int max_length() const { return ship ? n_prompt() : request.max_length(); }
 };
 
+// Earliest deadline first would let a short prompt wait behind every long one that came before it. So a prompt is due
+// when it could be done at a pace of kPace a token, had it come alone: the short ones pass, the long ones are not
+// starved.
+constexpr Duration kPace = std::chrono::milliseconds(1);
+Instant due_of(const Sequence& sequence);
+
 class Scheduler {
  public:
-  Scheduler(SchedulingLimits limits, PageAllocator& pages, int page_tokens);
+  Scheduler(SchedulingLimits limits, PageAllocator& pages, PageReuse reuse);
 
   void enqueue(Sequence sequence);      // waits for pages
   Sequence& attach(Sequence sequence);  // has its pages, its prompt is computed
@@ -65,6 +83,9 @@ class Scheduler {
   };
   // An empty plan: nothing can run now. Counts the planned tokens as computed: the step must be run.
   Plan plan();
+  // Lets others find the pages of a sequence that are whole and computed by now.
+  void publish(Sequence& sequence);
+  bool holds(const wire::Attempt& attempt) const;
 
   int n_waiting() const { return static_cast<int>(waiting_.size()); }
   int n_running() const { return static_cast<int>(running_.size()); }
@@ -75,10 +96,9 @@ class Scheduler {
 
   const SchedulingLimits limits_;
   PageAllocator& pages_;
-  const int page_tokens_;
-  std::list<Sequence>
-      waiting_;  // in order of arrival: a large one at the head holds up the others rather than starving
-  std::list<Sequence> running_;
+  const PageReuse reuse_;
+  std::list<Sequence> waiting_;  // by due: a large one at the head holds up the others rather than starving
+  std::list<Sequence> running_;  // by due
 };
 
 }  // namespace ferry

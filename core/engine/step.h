@@ -15,9 +15,6 @@ namespace ferry {
 // again.
 using GroupId = int;
 
-// Which of what was sent is compared by checksums.
-enum class Verify : uint8_t { off, sampled, all, kLast = all };
-
 struct ConnectOrder {
   GroupId group = 0;
   wire::GroupInfo info;
@@ -33,29 +30,28 @@ struct ConnectOrder {
 // computes them; or, deferred, when the whole step is done. Tokens may begin before this batch's: those were computed
 // earlier.
 struct ShipOrder {
-  wire::Attempt attempt;
-  uint64_t key = 0;  // the ticket's
+  wire::TicketName ticket;
   GroupId group = 0;
   int sequence = 0;  // in the batch
   Range tokens;
   std::vector<int> pages;  // of the destination: token t belongs in pages[t / page_tokens]
-  double deadline_ms = 0;  // left when the step was made: what is due first is put first
+  double due_ms = 0;       // left when the step was made: what is due first is put first
+  wire::Verify verify = wire::Verify::off;
   bool deferred = false;
   bool last = false;  // nothing follows: tell the peer's leader when everything has landed
   template <class A>
   void fields(A& a) {
-    a(attempt, key, group, sequence, tokens, pages, deadline_ms, deferred, last);
+    a(ticket, group, sequence, tokens, pages, due_ms, verify, deferred, last);
   }
 };
 
-// Ship no more of an attempt, and tell the peer's leader (Landed, incomplete) when nothing of it is in flight.
+// Ship no more under a ticket, and tell the peer's leader (Landed, incomplete) when nothing of it is in flight.
 struct GiveUpOrder {
-  wire::Attempt attempt;
-  uint64_t key = 0;
+  wire::TicketName ticket;
   GroupId group = 0;
   template <class A>
   void fields(A& a) {
-    a(attempt, key, group);
+    a(ticket, group);
   }
 };
 
@@ -74,9 +70,10 @@ struct VerifyOrder {
   Range tokens;
   std::vector<int> pages;  // ours
   std::vector<Sent> sent;
+  wire::Verify verify = wire::Verify::off;
   template <class A>
   void fields(A& a) {
-    a(attempt, group, tokens, pages, sent);
+    a(attempt, group, tokens, pages, sent, verify);
   }
 };
 
@@ -138,7 +135,7 @@ struct StepReceipt {
   uint64_t hash = 0;  // of the step's bytes: all ranks ran the same one
   std::vector<OpenedChannel> opened;
   std::vector<MeasuredGroup> measured;
-  std::vector<wire::Attempt> drained;  // shipments of which this rank has nothing in flight any more
+  std::vector<wire::TicketName> drained;  // of which this rank has nothing in flight any more
   std::vector<Verified> verified;
   std::vector<GroupFailure> failures;
   std::vector<GroupId> closed;  // nothing posted to that group reads our memory any more

@@ -1,5 +1,7 @@
 #include "core/handoff/peers.h"
 
+#include <algorithm>
+
 #include "core/kv/reshard_plan.h"
 
 namespace ferry {
@@ -12,6 +14,16 @@ std::vector<Shard> shards_of(const std::vector<KvLayout>& layouts) {
   return shards;
 }
 
+// True when that was the last rank which had not said so.
+bool strike(std::map<GroupId, std::set<int>>& waiting, GroupId id, int rank) {
+  const auto found = waiting.find(id);
+  if (found == waiting.end()) return false;
+  found->second.erase(rank);
+  if (!found->second.empty()) return false;
+  waiting.erase(found);
+  return true;
+}
+
 }  // namespace
 
 std::string Peer::transport() const {
@@ -20,48 +32,58 @@ std::string Peer::transport() const {
   return all;
 }
 
-const Peer* Peers::add(const wire::GroupInfo& info, bool send) {
-  if (find(info.key, send)) return nullptr;
-  Peer peer = {.id = next_id_++, .info = info, .send = send, .sources = {}, .silent = {}, .transports = {}};
-  if (!send) {
-    const ReshardPlan plan(shards_of(info.layouts), shards_of(mine_));
-    for (const Transfer& t : plan.transfers()) peer.sources.insert(t.source);
-    peer.silent = peer.sources;
-    for (const wire::PairHello& hello : early_) {
-      if (hello.prefill == info.key) note(hello, peer);
-    }
-    std::erase_if(early_, [&](const wire::PairHello& hello) { return hello.prefill == info.key; });
-  }
-  return &peers_.emplace(peer.id, std::move(peer)).first->second;
+Peer& Peers::add(wire::Pairing pairing, const wire::GroupInfo& info, bool send) {
+  Peer& peer = peers_[next_id_];
+  peer.id = next_id_++;
+  peer.pairing = pairing;
+  peer.info = info;
+  peer.send = send;
+  peer.not_measured = all_ranks();
+  const auto mine = shards_of(mine_), theirs = shards_of(info.layouts);
+  const ReshardPlan plan = send ? ReshardPlan(mine, theirs) : ReshardPlan(theirs, mine);
+  for (const Transfer& t : plan.transfers()) peer.sources.insert(t.source);
+  if (!send) peer.silent = peer.sources;
+  return peer;
 }
 
-const Peer* Peers::find(GroupId id) const {
+std::set<int> Peers::all_ranks() const {
+  std::set<int> ranks;
+  for (size_t rank = 0; rank < mine_.size(); ++rank) ranks.insert(ranks.end(), static_cast<int>(rank));
+  return ranks;
+}
+
+void Peers::remove(GroupId id) {
+  if (peers_.erase(id) == 0) return;
+  not_closed_[id] = all_ranks();
+  not_fenced_[id] = all_ranks();
+}
+
+bool Peers::closed(GroupId id, int rank) { return strike(not_closed_, id, rank); }
+bool Peers::fenced(GroupId id, int rank) { return strike(not_fenced_, id, rank); }
+
+Peer* Peers::find(GroupId id) {
   const auto found = peers_.find(id);
   return found == peers_.end() ? nullptr : &found->second;
 }
 
-const Peer* Peers::find(const wire::GroupKey& key, bool send) const {
-  for (const auto& [id, peer] : peers_) {
+Peer* Peers::find(wire::Pairing pairing) {
+  for (auto& [id, peer] : peers_) {
+    if (peer.pairing == pairing) return &peer;
+  }
+  return nullptr;
+}
+
+Peer* Peers::find(const wire::GroupKey& key, bool send) {
+  for (auto& [id, peer] : peers_) {
     if (peer.info.key == key && peer.send == send) return &peer;
   }
   return nullptr;
 }
 
-const Peer* Peers::greeted(const wire::PairHello& hello) {
-  for (auto& [id, peer] : peers_) {
-    if (peer.send || peer.info.key != hello.prefill) continue;
-    const bool was_paired = peer.paired();
-    note(hello, peer);
-    return !was_paired && peer.paired() ? &peer : nullptr;
-  }
-  // The router introduces both sides at about the same time, and the other one was faster.
-  early_.push_back(hello);
-  if (early_.size() > kMostEarly) early_.pop_front();
-  return nullptr;
-}
-
-void Peers::note(const wire::PairHello& hello, Peer& peer) {
-  if (peer.silent.erase(hello.rank) > 0 && !hello.transport.empty()) peer.transports.insert(hello.transport);
+void take_slower(wire::Speed& slowest, const wire::Speed& speed) {
+  if (speed.gb_per_s <= 0) return;  // that rank has nobody to reach
+  slowest.gb_per_s = slowest.gb_per_s > 0 ? std::min(slowest.gb_per_s, speed.gb_per_s) : speed.gb_per_s;
+  slowest.latency_us = std::max(slowest.latency_us, speed.latency_us);
 }
 
 }  // namespace ferry

@@ -1,59 +1,92 @@
 #include "core/handoff/sender.h"
 
-#include <utility>
-
 namespace ferry {
 
-void Sender::sealed(const wire::Attempt& attempt, GroupId group, PageLease lease, Instant deadline) {
-  shipments_[attempt] = {.group = group, .lease = std::move(lease), .deadline = deadline, .draining = {}};
+bool UsedSerials::use(uint32_t serial) {
+  if (serial <= oldest_ || !used_.insert(serial).second) return false;
+  if (used_.size() > kMost) {
+    oldest_ = *used_.begin();
+    used_.erase(used_.begin());
+  }
+  return true;
 }
 
-void Sender::received(const wire::Attempt& attempt) {
-  const auto found = shipments_.find(attempt);
-  if (found != shipments_.end() && !found->second.given_up) shipments_.erase(found);
+void Sender::sealed(const wire::TicketName& ticket, GroupId group, PageLease lease, Instant deadline) {
+  shipments_[ticket] = {.group = group, .lease = std::move(lease), .deadline = deadline, .draining = {}};
 }
 
-void Sender::give_up(const wire::Attempt& attempt, GroupId group, PageLease lease) {
-  Shipment& shipment = shipments_[attempt];
-  shipment.group = group;
-  shipment.lease = std::move(lease);
-  give_up(attempt);
+bool Sender::received(const wire::TicketName& ticket, GroupId from) {
+  const auto found = shipments_.find(ticket);
+  if (found == shipments_.end() || found->second.group != from) return false;
+  if (found->second.given_up) return false;  // it ends when it is drained
+  shipments_.erase(found);
+  return true;
 }
 
-void Sender::give_up(const wire::Attempt& attempt) {
-  const auto found = shipments_.find(attempt);
-  if (found == shipments_.end() || found->second.given_up) return;
-  Shipment& shipment = found->second;
-  shipment.given_up = true;
+void Sender::give_up(const wire::TicketName& ticket, GroupId group, PageLease lease) {
+  used_[group].use(ticket.serial);
+  const auto [entry, is_new] = shipments_.try_emplace(ticket);
+  Shipment& shipment = entry->second;
+  if (shipment.given_up) {  // asked again: the ranks say it again
+    give_ups_.push_back({.ticket = ticket, .group = group});
+    return;
+  }
+  if (is_new) {
+    shipment.group = group;
+    shipment.lease = std::move(lease);
+  }
+  give_up(entry);
+}
+
+bool Sender::give_up(const wire::Attempt& attempt) {
+  bool found = false;
+  for (auto entry = shipments_.begin(); entry != shipments_.end(); ++entry) {
+    if (entry->first.attempt != attempt) continue;
+    give_up(entry);
+    found = true;
+  }
+  return found;
+}
+
+void Sender::give_up(Entry entry) {
+  Shipment& shipment = entry->second;
+  if (std::exchange(shipment.given_up, true)) return;
   for (int rank = 0; rank < n_ranks_; ++rank) shipment.draining.insert(rank);
-  give_ups_.push_back({.attempt = attempt, .group = shipment.group});
+  give_ups_.push_back({.ticket = entry->first, .group = shipment.group});
 }
 
 void Sender::give_up_all() {
-  std::vector<wire::Attempt> all;
-  for (const auto& [attempt, shipment] : shipments_) all.push_back(attempt);
-  for (const wire::Attempt& attempt : all) give_up(attempt);
-}
-
-void Sender::drained(const wire::Attempt& attempt, int rank) {
-  const auto found = shipments_.find(attempt);
-  if (found == shipments_.end() || !found->second.given_up) return;
-  found->second.draining.erase(rank);
-  if (found->second.draining.empty()) shipments_.erase(found);
-}
-
-void Sender::forget(GroupId group) {
-  std::erase_if(shipments_, [group](const auto& entry) { return entry.second.group == group; });
+  for (auto entry = shipments_.begin(); entry != shipments_.end(); ++entry) give_up(entry);
 }
 
 void Sender::expire(Instant now) {
-  std::vector<wire::Attempt> expired;
-  for (const auto& [attempt, shipment] : shipments_) {
-    if (!shipment.given_up && shipment.deadline <= now) expired.push_back(attempt);
+  for (auto entry = shipments_.begin(); entry != shipments_.end(); ++entry) {
+    if (entry->second.deadline <= now) give_up(entry);
   }
-  for (const wire::Attempt& attempt : expired) give_up(attempt);
 }
 
-std::vector<GiveUpOrder> Sender::take_give_ups() { return std::exchange(give_ups_, {}); }
+void Sender::drained(const wire::TicketName& ticket, int rank) {
+  const auto found = shipments_.find(ticket);
+  if (found == shipments_.end() || !found->second.given_up) return;
+  found->second.draining.erase(rank);
+  if (found->second.draining.empty()) end(found);
+}
+
+void Sender::lost(GroupId group) {
+  used_.erase(group);
+  for (auto entry = shipments_.begin(); entry != shipments_.end(); ++entry) {
+    if (entry->second.group == group) give_up(entry);
+  }
+}
+
+void Sender::closed(GroupId group) {
+  for (auto entry = shipments_.begin(); entry != shipments_.end();)
+    entry = entry->second.group == group ? end(entry) : std::next(entry);
+}
+
+Sender::Entry Sender::end(Entry entry) {
+  ended_.push_back(entry->first.attempt);
+  return shipments_.erase(entry);
+}
 
 }  // namespace ferry

@@ -1,10 +1,13 @@
 #pragma once
 // The prefill end of handoffs, on the prefill leader: keeps a prompt's pages while any rank may still read them for a
-// put. They go back when the decode side has said Received, or, for an attempt that was given up, when every rank has
-// nothing of it in flight, or when the decode group is gone and disconnected. Pure.
+// put. They go back when the decode side has said Received, or, for a ticket that was given up, when no rank has
+// anything of it in flight, or when the channel to the decode group is closed. Pure.
+//
+// A ticket is begun or given up once: whatever comes late or twice does not begin it again.
 
 #include <map>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "core/engine/step.h"
@@ -13,26 +16,42 @@
 
 namespace ferry {
 
+// Which serial numbers of a pairing were used. Remembers the newest ones; what is older counts as used.
+class UsedSerials {
+ public:
+  bool use(uint32_t serial);  // false: it was used
+
+ private:
+  static constexpr size_t kMost = 4096;
+  std::set<uint32_t> used_;
+  uint32_t oldest_ = 0;  // all up to this one count as used
+};
+
 class Sender {
  public:
   explicit Sender(int n_ranks) : n_ranks_(n_ranks) {}
 
-  // The prompt is computed and all its puts are posted.
-  void sealed(const wire::Attempt& attempt, GroupId group, PageLease lease, Instant deadline);
-  void received(const wire::Attempt& attempt);
+  // The ticket's prompt will be computed. False: it was begun, or given up, before.
+  bool begin(const wire::TicketName& ticket, GroupId group) { return used_[group].use(ticket.serial); }
+  // The prompt is computed and all its puts are ordered.
+  void sealed(const wire::TicketName& ticket, GroupId group, PageLease lease, Instant deadline);
+  bool received(const wire::TicketName& ticket, GroupId from);  // false: stale
 
-  // The attempt ends without Received; the ranks are told with the next step. `lease`: of a prompt that was not sealed.
-  void give_up(const wire::Attempt& attempt, GroupId group, PageLease lease);
-  // Nothing happens for an attempt that was not sealed.
-  void give_up(const wire::Attempt& attempt);
+  // The ticket ends without Received; the ranks are told with the next step. `lease`: of a prompt that was not sealed.
+  void give_up(const wire::TicketName& ticket, GroupId group, PageLease lease);
+  // Of a prompt that was sealed. False: there is none.
+  bool give_up(const wire::Attempt& attempt);
   void give_up_all();
-  bool knows(const wire::Attempt& attempt) const { return shipments_.contains(attempt); }
-  void drained(const wire::Attempt& attempt, int rank);
-  void forget(GroupId group);
   void expire(Instant now);  // gives up what nobody confirmed by its deadline
 
-  std::vector<GiveUpOrder> take_give_ups();
-  bool idle() const { return shipments_.empty(); }  // nothing is in flight
+  void drained(const wire::TicketName& ticket, int rank);  // the rank has nothing of it in flight
+  void lost(GroupId group);
+  void closed(GroupId group);  // nothing reads pages for it any more
+
+  std::vector<GiveUpOrder> take_give_ups() { return std::exchange(give_ups_, {}); }
+  std::vector<wire::Attempt> take_ended() { return std::exchange(ended_, {}); }  // given up, and nothing left
+  bool idle() const { return shipments_.empty(); }                               // nothing is in flight
+  int n_shipping() const { return static_cast<int>(shipments_.size()); }
 
  private:
   struct Shipment {
@@ -42,9 +61,16 @@ class Sender {
     std::set<int> draining;  // ranks that may have puts in flight; only once given up
     bool given_up = false;
   };
+  using Shipments = std::map<wire::TicketName, Shipment>;
+  using Entry = Shipments::iterator;
+  void give_up(Entry entry);
+  Entry end(Entry entry);
+
   const int n_ranks_;
-  std::map<wire::Attempt, Shipment> shipments_;
+  Shipments shipments_;
+  std::map<GroupId, UsedSerials> used_;
   std::vector<GiveUpOrder> give_ups_;
+  std::vector<wire::Attempt> ended_;
 };
 
 }  // namespace ferry

@@ -1,13 +1,20 @@
 #include "core/handoff/shipper.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "core/base/check.h"
 #include "core/base/codec.h"
+#include "core/base/error.h"
+#include "core/handoff/checksum.h"
+#include "core/handoff/peers.h"
 
 namespace ferry {
 
 namespace {
+
+// Posted to one peer rank at a time: enough to keep any link full, little enough that what is due first goes first.
+constexpr uint64_t kWindowBytes = 4 << 20;
 
 std::vector<Shard> shards_of(const std::vector<KvLayout>& layouts) {
   std::vector<Shard> shards;
@@ -15,166 +22,290 @@ std::vector<Shard> shards_of(const std::vector<KvLayout>& layouts) {
   return shards;
 }
 
-}  // namespace
-
-Shipper::Shipper(wire::GroupKey group, int rank, std::vector<KvLayout> layouts, KvLink& link, const Clock& clock)
-    : group_(std::move(group)), rank_(rank), layouts_(std::move(layouts)), link_(link), clock_(clock) {}
-
-void Shipper::connect(const ConnectOrder& order) {
-  Peer& peer = peers_[order.group];
-  peer.info = order.info;
-  std::set<int> wanted;
-  if (order.send) {
-    peer.transfers = ReshardPlan(shards_of(layouts_), shards_of(order.info.layouts)).from(rank_);
-    for (const Transfer& t : peer.transfers) wanted.insert(t.destination);
-  }
-  // The peer's leader is spoken to by our leader, and by every rank that sends.
-  if (rank_ == 0 || !peer.transfers.empty()) wanted.insert(0);
-  for (int rank : wanted) peer.ranks[rank] = link_.connect(order.info.link_addresses[rank]);
-  if (!order.send) return;
-  for (const auto& [rank, id] : peer.ranks) {
-    peer.not_warm.insert(rank);
-    warmed_up_for_[next_tag_] = {order.group, rank};
-    link_.flush(id, next_tag_++);
-  }
+bool holds(const std::map<ChannelId, GroupId>& channels, GroupId group) {
+  return std::any_of(channels.begin(), channels.end(), [group](const auto& entry) { return entry.second == group; });
 }
 
-void Shipper::disconnect(GroupId group) {
-  const auto found = peers_.find(group);
-  if (found == peers_.end()) return;
-  for (const auto& [rank, id] : found->second.ranks) link_.disconnect(id);
-  peers_.erase(found);
-  for (auto& [attempt, shipment] : shipments_) {
-    if (shipment.group == group) drained_.push_back(attempt);
-  }
-  std::erase_if(shipments_, [group](const auto& entry) { return entry.second.group == group; });
-}
-
-void Shipper::ship_layer(const ShipOrder& order, int layer, std::span<const int> pages) {
-  const auto peer = peers_.find(order.group);
-  if (peer == peers_.end()) return;  // it broke; the leader knows or will be told with the next receipt
-  Shipment& shipment = shipments_[order.attempt];
-  shipment.group = order.group;
-  for (const Transfer& transfer : peer->second.transfers) {
-    if (!transfer.part.layers.contains(layer)) continue;
-    pieces_.clear();
-    append_pieces(transfer, layouts_[rank_], peer->second.info.layouts[transfer.destination], layer, order.tokens,
-                  {pages, order.pages}, pieces_);
-    for (const Piece& piece : pieces_) shipment.bytes += piece.bytes;
-    shipment.touched.insert(transfer.destination);
-    link_.put(peer->second.ranks.at(transfer.destination), pieces_);
-  }
-}
-
-void Shipper::finish(const ShipOrder& order) {
-  const auto found = shipments_.find(order.attempt);
-  if (found != shipments_.end()) flush_all(order.attempt, found->second);
-}
-
-void Shipper::give_up(const GiveUpOrder& order) {
-  Shipment& shipment = shipments_[order.attempt];  // perhaps nothing was shipped yet: then it ends at once
-  shipment.group = order.group;
-  if (shipment.finishing) return;
-  shipment.complete = false;
-  flush_all(order.attempt, shipment);
-}
-
-void Shipper::flush_all(const wire::Attempt& attempt, Shipment& shipment) {
-  shipment.finishing = true;
-  shipment.computed = clock_.now();
-  const auto peer = peers_.find(shipment.group);
-  if (peer != peers_.end()) {
-    for (int rank : shipment.touched) {
-      shipment.flushes.insert(next_tag_);
-      flushed_for_[next_tag_] = attempt;
-      link_.flush(peer->second.ranks.at(rank), next_tag_++);
-    }
-  }
-  end_if_landed(attempt);
-}
-
-void Shipper::end_if_landed(const wire::Attempt& attempt) {
-  const auto found = shipments_.find(attempt);
-  if (found == shipments_.end() || !found->second.finishing || !found->second.flushes.empty()) return;
-  const Shipment shipment = found->second;
-  shipments_.erase(found);
-  drained_.push_back(attempt);
-  const auto peer = peers_.find(shipment.group);
-  if (peer == peers_.end() || peer->second.transfers.empty()) return;  // not a source: nobody waits for us
-  send_to_leader(shipment.group, wire::Landed{.attempt = attempt,
-                                              .prefill = group_,
-                                              .rank = rank_,
-                                              .complete = shipment.complete,
-                                              .bytes = shipment.bytes,
-                                              .exposed_ms = ms_between(shipment.computed, clock_.now())});
-}
-
-void Shipper::send_to_leader(GroupId group, const wire::LinkMessage& message) {
-  const auto peer = peers_.find(group);
-  if (peer != peers_.end()) link_.send(peer->second.ranks.at(0), pack(message));
-}
-
-void Shipper::progress() {
-  while (const auto event = link_.poll()) {
-    std::visit([this](const auto& e) { handle(e); }, *event);
-  }
-}
-
-void Shipper::handle(const Flushed& event) {
-  if (const auto warm = warmed_up_for_.find(event.tag); warm != warmed_up_for_.end()) {
-    const auto [group, rank] = warm->second;
-    warmed_up_for_.erase(warm);
-    const auto peer = peers_.find(group);
-    if (peer == peers_.end()) return;
-    peer->second.not_warm.erase(rank);
-    greet_if_warm(group, peer->second);
-    return;
-  }
-  const auto found = flushed_for_.find(event.tag);
-  check(found != flushed_for_.end(), "a flush is answered once");
-  const wire::Attempt attempt = found->second;
-  flushed_for_.erase(found);
-  const auto shipment = shipments_.find(attempt);
-  if (shipment == shipments_.end()) return;
-  shipment->second.flushes.erase(event.tag);
-  end_if_landed(attempt);
-}
-
-void Shipper::greet_if_warm(GroupId group, Peer& peer) {
-  if (!peer.not_warm.empty()) return;
-  send_to_leader(group, wire::PairHello{.prefill = group_, .rank = rank_, .transport = transport_to(peer)});
-}
-
-std::string Shipper::transport_to(const Peer& peer) const {
-  std::set<std::string> names;
-  for (const Transfer& t : peer.transfers) names.insert(link_.transport(peer.ranks.at(t.destination)));
+std::string joined_names(const std::set<std::string>& names) {
   std::string all;
   for (const std::string& name : names) all += (all.empty() ? "" : "+") + name;
   return all;
 }
 
+}  // namespace
+
+Shipper::Shipper(int rank, std::vector<KvLayout> layouts, KvLink& link, const Clock& clock)
+    : rank_(rank), layouts_(std::move(layouts)), link_(link), clock_(clock) {
+  check(link.memory().size() >= layouts_[rank].bytes() + kProbeBytes, "the link has memory for pages and probes");
+}
+
+// ---- channels
+
+void Shipper::open(GroupId group) {
+  Peer& peer = peers_[group];
+  peer.channel = link_.open();
+  receipt_.opened.push_back({.group = group, .address = link_.address(peer.channel)});
+}
+
+void Shipper::connect(const ConnectOrder& order) {
+  const auto found = peers_.find(order.group);
+  if (found == peers_.end()) return;
+  Peer& peer = found->second;
+  peer.info = order.info;
+  peer.send = order.send;
+  const auto mine = shards_of(layouts_), theirs = shards_of(order.info.layouts);
+  const ReshardPlan plan = order.send ? ReshardPlan(mine, theirs) : ReshardPlan(theirs, mine);
+  std::set<int> wanted;
+  for (const Transfer& t : plan.transfers()) {
+    if ((order.send ? t.source : t.destination) != rank_) continue;
+    peer.transfers.push_back(t);
+    wanted.insert(order.send ? t.destination : t.source);
+  }
+  // The peer's leader is spoken to by our leader, and by every rank that sends.
+  if (rank_ == 0 || (order.send && !peer.transfers.empty())) wanted.insert(0);
+  for (const int rank : wanted) {
+    if (!connect_rank(peer, rank, order.addresses[rank]))
+      return fail(order.group, str("rank ", rank, " has not the KV memory that it claims"));
+  }
+  for (const int rank : wanted) post_probe(order.group, rank);
+}
+
+// The address comes from the peer, by way of the router: it may be anything.
+bool Shipper::connect_rank(Peer& peer, int rank, const std::string& address) {
+  try {
+    const PeerId id = link_.connect(peer.channel, address);
+    peer.ranks.emplace(rank, PeerRank{.id = id, .probe = {}, .queue = SendQueue(kWindowBytes)});
+    return link_.memory_bytes(id) >= peer.info.layouts[rank].bytes() + kProbeBytes;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+void Shipper::close(GroupId group) {
+  const auto found = peers_.find(group);
+  if (found == peers_.end()) {  // never opened; or it failed, and is closing or closed
+    if (!holds(closing_, group)) receipt_.closed.push_back(group);
+    if (!holds(fencing_, group)) receipt_.fenced.push_back(group);
+    return;
+  }
+  const ChannelId channel = found->second.channel;
+  peers_.erase(found);
+  closing_[channel] = group;
+  fencing_[channel] = group;
+  std::erase_if(flights_, [group](const auto& entry) { return entry.second.group == group; });
+  link_.close(channel);
+}
+
+void Shipper::fail(GroupId group, std::string why) {
+  const auto peer = peers_.find(group);
+  if (peer == peers_.end()) return;
+  receipt_.failures.push_back({.group = group, .why = std::move(why)});
+  close(group);  // a group is there as a whole or not at all
+}
+
+// ---- probes
+
+void Shipper::post_probe(GroupId group, int rank) {
+  const Peer& peer = peers_.at(group);
+  const PeerRank& to = peer.ranks.at(rank);
+  const PathProbe::Round round = to.probe.round();
+  const Piece piece = {.from = layouts_[rank_].bytes(), .to = peer.info.layouts[rank].bytes(), .bytes = round.bytes};
+  fly(to.id, std::vector<Piece>(round.repeat, piece), {.group = group, .rank = rank, .probe = true, .ticket = {}});
+}
+
+void Shipper::tell_measured() {
+  if (!closing_.empty()) return;  // what was posted through older channels may still be on its way
+  for (auto& [group, peer] : peers_) {
+    if (peer.measured || peer.info.layouts.empty()) continue;
+    wire::Speed slowest;
+    std::set<std::string> transports;
+    bool over = true;
+    for (const auto& [rank, to] : peer.ranks) {
+      over &= to.probe.over();
+      take_slower(slowest, to.probe.speed());
+      transports.insert(link_.transport(to.id));
+    }
+    if (!over) continue;
+    peer.measured = true;
+    receipt_.measured.push_back({.group = group, .speed = slowest});
+    if (peer.send && !peer.transfers.empty())
+      send_to_leader(group, wire::PairHello{.rank = rank_, .transport = joined_names(transports), .speed = slowest});
+  }
+}
+
+// ---- shipping
+
+void Shipper::ship_layer(const ShipOrder& order, int layer, std::span<const int> pages) {
+  const auto peer = peers_.find(order.group);
+  if (peer == peers_.end()) return;  // it broke; the leader knows or will be told with the next receipt
+  Shipment& shipment = shipments_[order.ticket];
+  shipment.group = order.group;
+  for (const Transfer& transfer : peer->second.transfers) {
+    if (!transfer.part.layers.contains(layer)) continue;
+    const int to = transfer.destination;
+    Load load = {.ticket = order.ticket, .due = clock_.now() + ms(order.due_ms), .pieces = {}};
+    append_pieces(transfer, layouts_[rank_], peer->second.info.layouts[to], layer, order.tokens, {pages, order.pages},
+                  load.pieces);
+    for (const Piece& piece : load.pieces) load.bytes += piece.bytes;
+    shipment.bytes += load.bytes;
+    shipment.sums[to] +=
+        checksum(order.verify, {layouts_[rank_], link_.memory(), pages}, layer, transfer.part.heads, order.tokens);
+    ++shipment.n_loads;
+    peer->second.ranks.at(to).queue.push(std::move(load));
+    post_loads(order.group, to);
+  }
+  progress();
+}
+
+void Shipper::post_loads(GroupId group, int rank) {
+  PeerRank& to = peers_.at(group).ranks.at(rank);
+  while (auto load = to.queue.next()) {
+    fly(to.id, load->pieces, {.group = group, .rank = rank, .ticket = load->ticket, .bytes = load->bytes});
+  }
+}
+
+void Shipper::fly(PeerId peer, std::span<const Piece> pieces, Flight flight) {
+  flight.posted = clock_.now();
+  flights_[next_tag_] = std::move(flight);
+  link_.put(peer, pieces);
+  link_.flush(peer, next_tag_++);
+}
+
+void Shipper::finish(const ShipOrder& order) {
+  Shipment& shipment = shipments_[order.ticket];
+  shipment.group = order.group;
+  shipment.finishing = true;
+  shipment.computed = clock_.now();
+  end_if_landed(order.ticket);
+}
+
+void Shipper::give_up(const GiveUpOrder& order) {
+  Shipment& shipment = shipments_[order.ticket];  // perhaps nothing was shipped yet: then it ends at once
+  shipment.group = order.group;
+  if (shipment.finishing) return;
+  shipment.finishing = true;
+  shipment.complete = false;
+  shipment.computed = clock_.now();
+  const auto peer = peers_.find(order.group);
+  if (peer != peers_.end()) {
+    for (auto& [rank, to] : peer->second.ranks) shipment.n_loads -= to.queue.drop(order.ticket);
+  }
+  end_if_landed(order.ticket);
+}
+
+void Shipper::end_if_landed(const wire::TicketName& ticket) {
+  const auto found = shipments_.find(ticket);
+  if (found == shipments_.end() || !found->second.finishing) return;
+  const auto peer = peers_.find(found->second.group);
+  // Of a group that is gone, a shipment ends when nothing reads its pages any more: see Closed.
+  if (peer == peers_.end() ? holds(closing_, found->second.group) : found->second.n_loads > 0) return;
+  const Shipment shipment = std::move(found->second);
+  shipments_.erase(found);
+  receipt_.drained.push_back(ticket);
+  if (peer == peers_.end() || peer->second.transfers.empty()) return;  // not a source: nobody waits for us
+  wire::Landed landed = {.ticket = ticket,
+                         .rank = rank_,
+                         .complete = shipment.complete,
+                         .bytes = shipment.bytes,
+                         .sums = {},
+                         .exposed_ms = ms_between(shipment.computed, clock_.now())};
+  for (const auto& [rank, sum] : shipment.sums) landed.sums.push_back({.destination = rank, .sum = sum});
+  send_to_leader(shipment.group, landed);
+}
+
+void Shipper::verify(const VerifyOrder& order) {
+  Verified result = {.attempt = order.attempt, .mismatch = {}};
+  const auto peer = peers_.find(order.group);
+  if (peer == peers_.end()) return;  // it is gone, and the attempt with it
+  for (const VerifyOrder::Sent& sent : order.sent) {
+    if (sent.sum.destination != rank_) continue;
+    uint64_t sum = 0;
+    for (const Transfer& t : peer->second.transfers) {
+      if (t.source != sent.source) continue;
+      for (int layer = t.part.layers.begin; layer < t.part.layers.end; ++layer)
+        sum +=
+            checksum(order.verify, {layouts_[rank_], link_.memory(), order.pages}, layer, t.part.heads, order.tokens);
+    }
+    if (sum != sent.sum.sum)
+      result.mismatch = str("what rank ", sent.source, " of ", peer->second.info.key.name, " sent to rank ", rank_,
+                            " is not what landed: checksum ", sum, ", not ", sent.sum.sum);
+  }
+  receipt_.verified.push_back(std::move(result));
+}
+
+void Shipper::send_to_leader(GroupId group, const wire::LinkMessage& message) {
+  const auto peer = peers_.find(group);
+  if (peer == peers_.end()) return;
+  const auto leader = peer->second.ranks.find(0);
+  if (leader != peer->second.ranks.end()) link_.send(leader->second.id, pack(message));
+}
+
+// ---- events
+
+void Shipper::progress() {
+  while (const auto event = link_.poll()) {
+    std::visit([this](const auto& e) { handle(e); }, *event);
+  }
+  tell_measured();
+}
+
+void Shipper::handle(const Flushed& event) {
+  const auto found = flights_.find(event.tag);
+  if (found == flights_.end()) return;
+  const Flight flight = std::move(found->second);
+  flights_.erase(found);
+  PeerRank& to = peers_.at(flight.group).ranks.at(flight.rank);
+  if (flight.probe) {
+    to.probe.flushed(clock_.now() - flight.posted);
+    if (!to.probe.over()) post_probe(flight.group, flight.rank);
+    return;
+  }
+  to.queue.landed(flight.bytes);
+  --shipments_.at(flight.ticket).n_loads;
+  end_if_landed(flight.ticket);
+  post_loads(flight.group, flight.rank);
+}
+
 void Shipper::handle(const Received& event) {
-  if (auto message = unpack<wire::LinkMessage>(event.bytes)) {
-    messages_.push_back(std::move(*message));
-  } else {
+  auto message = unpack<wire::LinkMessage>(event.bytes);
+  if (!message) {
     ++n_refused_messages_;
+    return;
+  }
+  for (const auto& [group, peer] : peers_) {
+    if (peer.channel == event.channel) messages_.push_back({.from = group, .message = std::move(*message)});
   }
 }
 
 void Shipper::handle(const Broken& event) {
   for (const auto& [group, peer] : peers_) {
-    for (const auto& [rank, id] : peer.ranks) {
-      if (id != event.peer) continue;
-      failures_.push_back(
-          {.group = group, .why = peer.info.key.name + " rank " + std::to_string(rank) + ": " + event.why});
-      disconnect(group);  // a group is there as a whole or not at all; ends the loops
-      return;
+    for (const auto& [rank, to] : peer.ranks) {
+      if (to.id == event.peer) return fail(group, str(peer.info.key.name, " rank ", rank, ": ", event.why));
     }
   }
 }
 
-std::vector<wire::LinkMessage> Shipper::take_messages() { return std::exchange(messages_, {}); }
-std::vector<wire::Attempt> Shipper::take_drained() { return std::exchange(drained_, {}); }
-std::vector<GroupFailure> Shipper::take_failures() { return std::exchange(failures_, {}); }
+void Shipper::handle(const Closed& event) {
+  const auto found = closing_.find(event.channel);
+  if (found == closing_.end()) return;
+  const GroupId group = found->second;
+  closing_.erase(found);
+  receipt_.closed.push_back(group);
+  std::erase_if(shipments_, [&](const auto& entry) {
+    if (entry.second.group == group) receipt_.drained.push_back(entry.first);
+    return entry.second.group == group;
+  });
+}
+
+void Shipper::handle(const Fenced& event) {
+  const auto found = fencing_.find(event.channel);
+  if (found == fencing_.end()) return;
+  receipt_.fenced.push_back(found->second);
+  fencing_.erase(found);
+}
+
+std::vector<PeerMessage> Shipper::take_messages() { return std::exchange(messages_, {}); }
+StepReceipt Shipper::take_receipt() { return std::exchange(receipt_, {}); }
+uint64_t Shipper::n_refused_messages() const { return n_refused_messages_ + link_.counters().messages_refused; }
 
 }  // namespace ferry

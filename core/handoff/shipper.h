@@ -1,7 +1,7 @@
 #pragma once
-// One rank's end of the wire: connects to the ranks of other groups, puts this rank's part of the KV into their pages
-// as layers are done, and tells their leader when everything has landed. It does what the leader's steps order, and
-// decides nothing.
+// One rank's end of the wire: channels to other groups, puts of this rank's part of the KV into their pages as layers
+// are done, word to their leader when everything has landed. It does what the leader's steps order, and decides
+// nothing.
 
 #include <map>
 #include <set>
@@ -9,77 +9,105 @@
 #include <vector>
 
 #include "core/engine/step.h"
+#include "core/handoff/path_probe.h"
+#include "core/handoff/send_queue.h"
 #include "core/kv/reshard_plan.h"
 #include "core/seam/clock.h"
 #include "core/seam/kv_link.h"
 
 namespace ferry {
 
+struct PeerMessage {
+  GroupId from = 0;
+  wire::LinkMessage message;
+};
+
 class Shipper {
  public:
-  // layouts: of the ranks of this group. `link` and `clock` outlive the shipper.
-  Shipper(wire::GroupKey group, int rank, std::vector<KvLayout> layouts, KvLink& link, const Clock& clock);
+  // layouts: of the ranks of this group. `link` has kProbeBytes more than this rank's layout; it and `clock` outlive
+  // the shipper.
+  Shipper(int rank, std::vector<KvLayout> layouts, KvLink& link, const Clock& clock);
 
+  void open(GroupId group);
   void connect(const ConnectOrder& order);
-  void disconnect(GroupId group);
+  void close(GroupId group);
 
   // `pages`: of the sequence, on this side.
   void ship_layer(const ShipOrder& order, int layer, std::span<const int> pages);
   void finish(const ShipOrder& order);  // everything was shipped; Landed follows when it has landed
   void give_up(const GiveUpOrder& order);
+  void verify(const VerifyOrder& order);
 
   void send_to_leader(GroupId group, const wire::LinkMessage& message);
 
   // Drives the network.
   void progress();
+  bool busy() const { return !flights_.empty(); }  // something posted has not landed
 
   // What happened since the last call.
-  std::vector<wire::LinkMessage> take_messages();  // from ranks of other groups; only a leader gets any
-  std::vector<wire::Attempt> take_drained();       // shipments given up or finished, with nothing in flight any more
-  std::vector<GroupFailure> take_failures();
-  uint64_t n_refused_messages() const { return n_refused_messages_; }  // bytes that are no message
+  std::vector<PeerMessage> take_messages();  // from ranks of other groups; only a leader gets any
+  StepReceipt take_receipt();                // of no step yet
+  uint64_t n_refused_messages() const;       // bytes that are no message
 
  private:
+  struct PeerRank {
+    PeerId id = 0;
+    PathProbe probe;
+    SendQueue queue;
+  };
   struct Peer {
+    ChannelId channel = 0;
     wire::GroupInfo info;
-    std::vector<Transfer> transfers;  // that this rank sends
-    std::map<int, PeerId> ranks;      // connected ones
-    std::set<int> not_warm;           // ranks whose first flush is not back
+    bool send = false;
+    std::vector<Transfer> transfers;  // that this rank sends, or gets
+    std::map<int, PeerRank> ranks;    // connected ones
+    bool measured = false;            // every probe is over, and told
   };
   struct Shipment {
     GroupId group = 0;
+    int n_loads = 0;  // queued or in flight
     uint64_t bytes = 0;
-    std::set<int> touched;       // ranks that were put to
-    std::set<uint64_t> flushes;  // in flight
+    std::map<int, uint64_t> sums;  // by destination rank
     bool finishing = false;
     bool complete = true;
     Instant computed;
   };
+  struct Flight {  // a flush that is not answered
+    GroupId group = 0;
+    int rank = 0;
+    bool probe = false;
+    wire::TicketName ticket;  // unless a probe
+    uint64_t bytes = 0;
+    Instant posted;
+  };
 
-  void flush_all(const wire::Attempt& attempt, Shipment& shipment);
-  void end_if_landed(const wire::Attempt& attempt);
+  bool connect_rank(Peer& peer, int rank, const std::string& address);
+  void fail(GroupId group, std::string why);
+  void post_probe(GroupId group, int rank);
+  void post_loads(GroupId group, int rank);
+  void fly(PeerId peer, std::span<const Piece> pieces, Flight flight);
+  void tell_measured();
+  void end_if_landed(const wire::TicketName& ticket);
   void handle(const Flushed& event);
   void handle(const Received& event);
   void handle(const Broken& event);
-  void greet_if_warm(GroupId group, Peer& peer);
-  std::string transport_to(const Peer& peer) const;
+  void handle(const Closed& event);
+  void handle(const Fenced& event);
 
-  const wire::GroupKey group_;
   const int rank_;
   const std::vector<KvLayout> layouts_;
   KvLink& link_;
   const Clock& clock_;
 
   std::map<GroupId, Peer> peers_;
-  std::map<wire::Attempt, Shipment> shipments_;
-  std::map<uint64_t, wire::Attempt> flushed_for_;              // by tag
-  std::map<uint64_t, std::pair<GroupId, int>> warmed_up_for_;  // by tag
+  std::map<ChannelId, GroupId> closing_;  // until Closed
+  std::map<ChannelId, GroupId> fencing_;  // until Fenced
+  std::map<wire::TicketName, Shipment> shipments_;
+  std::map<uint64_t, Flight> flights_;  // by tag
   uint64_t next_tag_ = 0;
-  std::vector<Piece> pieces_;  // scratch
 
-  std::vector<wire::LinkMessage> messages_;
-  std::vector<wire::Attempt> drained_;
-  std::vector<GroupFailure> failures_;
+  std::vector<PeerMessage> messages_;
+  StepReceipt receipt_;
   uint64_t n_refused_messages_ = 0;
 };
 

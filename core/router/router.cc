@@ -3,64 +3,120 @@
 #include <algorithm>
 
 #include "core/base/error.h"
+#include "core/handoff/fit.h"
 
 namespace ferry {
 
 using wire::Role;
+
+namespace {
+// More attempts than that mean that something is wrong with the request, not with the groups.
+constexpr int kMostAttempts = 16;
+constexpr Duration kAbortAgain = std::chrono::milliseconds(300);
+}  // namespace
+
+std::string_view name_of(Rung rung) {
+  switch (rung) {
+    case Rung::same_pair:
+      return "same_pair";
+    case Rung::other_prefill:
+      return "other_prefill";
+    case Rung::colocated:
+      return "colocated";
+  }
+  return {};
+}
+
+Router::Router(RouterRules rules, const Clock& clock)
+    : rules_(rules), clock_(clock), pairs_(rules.paths, rules.epoch, clock) {}
 
 // ---- requests
 
 void Router::submit(Request request, Duration budget) {
   const Instant now = clock_.now();
   const RequestId id = request.id;
-  served_[id] = {.request = std::move(request),
-                 .attempt = {.request = id, .attempt = 0},
-                 .submitted = now,
-                 .assigned = {},
-                 .deadline = now + budget,
-                 .prefill = {},
-                 .decode = {},
-                 .account = {}};
+  ++counters_.submitted;
+  Served& served = served_[id];
+  served = {};
+  served.request = std::move(request);
+  served.attempt = {.router = rules_.epoch, .request = id, .attempt = 0};
+  served.submitted = now;
+  served.deadline = now + budget;
+  if (queue_.size() >= rules_.most_queued) {
+    fail(id, str("too many requests wait: ", queue_.size(), ". Try again later"));
+    events_.back().overloaded = true;
+    return;
+  }
   queue_.push_back(id);
 }
 
 void Router::cancel(RequestId id) {
-  const auto found = served_.find(id);
-  if (found == served_.end()) return;
-  abort_at_groups(found->second, "cancelled");
-  release(found->second);
-  served_.erase(found);
+  if (!served_.contains(id)) return;
+  ++counters_.cancelled;
+  abort_at_groups(served_.at(id));
+  end(id);
+}
+
+void Router::end(RequestId id) {
+  release(served_.at(id));
+  served_.erase(id);
   std::erase(queue_, id);
 }
 
 void Router::fail(RequestId id, const std::string& why) {
   Served& served = served_.at(id);
+  ++counters_.failed;
   served.account.total_ms = ms_between(served.submitted, clock_.now());
   events_.push_back({.id = id, .tokens = {}, .error = why, .account = served.account});
-  cancel(id);
+  abort_at_groups(served);
+  end(id);
 }
 
 void Router::fail_waiting(const std::string& why) {
   for (const RequestId id : std::deque<RequestId>(queue_)) fail(id, why);
 }
 
-void Router::abort_at_groups(const Served& served, const std::string& why) {
-  if (!served.decode) return;
-  const auto decode = groups_.find(*served.decode);
-  const wire::GroupKey key = decode == groups_.end() ? wire::GroupKey{} : decode->second.info.key;
-  const wire::Abort abort = {.attempt = served.attempt, .decode = key, .why = why};
-  to_leaders_.emplace_back(*served.decode, abort);
-  if (served.prefill != served.decode) to_leaders_.emplace_back(*served.prefill, abort);
+// ---- aborts: said until they are answered
+
+void Router::abort(StreamId stream, const wire::Attempt& attempt) {
+  if (!groups_.contains(stream)) return;
+  to_leaders_.emplace_back(stream, wire::Abort{.attempt = attempt});
+  aborting_[{.stream = stream, .attempt = attempt}] = clock_.now() + kAbortAgain;
+}
+
+void Router::abort_at_groups(const Served& served) {
+  if (!served.route) return;
+  abort(served.route->decode, served.attempt);
+  if (!served.route->colocated()) abort(served.route->prefill, served.attempt);
+}
+
+void Router::abort_again() {
+  const Instant now = clock_.now();
+  for (auto& [aborting, again] : aborting_) {
+    if (now < again) continue;
+    again = now + kAbortAgain;
+    to_leaders_.emplace_back(aborting.stream, wire::Abort{.attempt = aborting.attempt});
+  }
+}
+
+void Router::on(StreamId stream, const wire::Aborted& m) {
+  aborting_.erase({.stream = stream, .attempt = m.attempt});
+  // It ended there without our having asked: that group has lost its peer, say. Of what decodes, prefill has no say.
+  const auto found = served_.find(m.attempt.request);
+  if (found == served_.end() || found->second.attempt != m.attempt || !found->second.route) return;
+  const Served& served = found->second;
+  if (served.route->decode == stream || (served.route->prefill == stream && served.stage != Served::Stage::decoding))
+    retry(found->second, str(groups_.at(stream).info.key.name, " ended it"));
 }
 
 void Router::release(Served& served) {
-  for (const auto& stream : {served.prefill, served.decode}) {
-    if (!stream || !groups_.contains(*stream)) continue;
-    --groups_.at(*stream).n_requests;
-    groups_.at(*stream).full_until = {};
+  if (!served.route) return;
+  for (const StreamId stream : std::set{served.route->prefill, served.route->decode}) {
+    if (!groups_.contains(stream)) continue;
+    --groups_.at(stream).n_requests;
+    groups_.at(stream).full_until = {};
   }
-  served.prefill.reset();
-  served.decode.reset();
+  served.route.reset();
 }
 
 // ---- the queue
@@ -72,72 +128,183 @@ void Router::tick() {
     if (served.deadline <= now) expired.push_back(id);
   }
   for (const RequestId id : expired) fail(id, str("deadline passed while ", whereabouts(served_.at(id))));
+  // An attempt may use half of the time that is left: the other half is for the next one.
+  retry_all_on("no first token in half of the time that was left", [now](const Served& s) {
+    return s.stage != Served::Stage::decoding && s.route && now - s.assigned >= s.deadline - now;
+  });
+  pairs_.tick();
+  abort_again();
   serve_queue();
 }
 
 void Router::serve_queue() {
-  while (!queue_.empty()) {
-    const auto route = free_route();
-    if (!route) return;
-    const RequestId id = queue_.front();
-    queue_.pop_front();
-    assign(served_.at(id), *route);
+  for (size_t i = 0; i < queue_.size();) {
+    Served& served = served_.at(queue_[i]);
+    const auto next = next_route(served);
+    if (!next && !served.failed) return;  // nothing is free: those behind it wait for their turn
+    if (!next) {
+      ++i;
+      continue;
+    }
+    queue_.erase(queue_.begin() + static_cast<std::ptrdiff_t>(i));
+    if (next->second) {
+      ++counters_.retries[static_cast<size_t>(*next->second)];
+      served.account.retries.push_back({.rung = *next->second, .why = served.why_failed});
+      served.same_pair_tried |= *next->second == Rung::same_pair;
+    }
+    assign(served, next->first);
   }
 }
 
-std::optional<Router::Route> Router::free_route() const {
-  const Instant now = clock_.now();
-  const auto is_free = [now](const Group& g) { return g.n_requests < g.info.max_sequences && g.full_until <= now; };
+bool Router::is_free(StreamId stream) const {
+  const auto found = groups_.find(stream);
+  if (found == groups_.end()) return false;
+  const Group& g = found->second;
+  return g.n_requests < g.info.max_sequences && g.full_until <= clock_.now();
+}
+
+std::optional<Router::Route> Router::free_route(const std::set<StreamId>& without) const {
   std::optional<Route> best;
   int least = 0;
   const auto offer = [&](StreamId prefill, StreamId decode, int load) {
-    if (best && load >= least) return;
+    if (without.contains(prefill) || (best && load >= least)) return;
     best = Route{prefill, decode};
     least = load;
   };
-  for (const auto& [streams, pair] : pairs_) {
-    const Group &prefill = groups_.at(streams.first), &decode = groups_.at(streams.second);
-    if (pair.ready && is_free(decode)) offer(streams.first, streams.second, prefill.n_requests + decode.n_requests);
+  for (const auto& [streams, pair] : pairs_.all()) {
+    const auto [prefill, decode] = streams;
+    if (pair.ready && is_free(decode))
+      offer(prefill, decode, groups_.at(prefill).n_requests + groups_.at(decode).n_requests);
   }
   if (best) return best;
   for (const auto& [stream, group] : groups_) {
-    if (group.info.role == Role::mixed && is_free(group)) offer(stream, stream, group.n_requests);
+    if (group.info.role == Role::mixed && is_free(stream)) offer(stream, stream, group.n_requests);
   }
   return best;
+}
+
+// Decode groups can prefill, too; it costs those that decode there their pace.
+std::optional<Router::Route> Router::colocated_route(const Served& served) const {
+  if (!rules_.colocated_retry) return std::nullopt;
+  if (is_free(served.failed->decode)) return Route{served.failed->decode, served.failed->decode};
+  for (const auto& [stream, group] : groups_) {
+    if (group.info.role != Role::prefill && is_free(stream)) return Route{stream, stream};
+  }
+  return std::nullopt;
+}
+
+std::optional<std::pair<Router::Route, std::optional<Rung>>> Router::next_route(const Served& served) const {
+  const auto with = [](const std::optional<Route>& route, std::optional<Rung> rung) {
+    return route ? std::optional(std::pair(*route, rung)) : std::nullopt;
+  };
+  if (!served.failed) return with(free_route({}), std::nullopt);
+  const Route& last = *served.failed;
+  const Pairs::Pair* pair = pairs_.find(last.prefill, last.decode);
+  if (!served.same_pair_tried && pair && pair->ready) {
+    return is_free(last.decode) ? with(last, Rung::same_pair) : std::nullopt;
+  }
+  if (const auto other = free_route(served.failed_prefills)) return with(other, Rung::other_prefill);
+  if (const auto alone = colocated_route(served)) return with(alone, Rung::colocated);
+  return with(free_route({}), Rung::same_pair);  // what failed is back, and there is no other
+}
+
+// What is left to do of a request: what was told is part of the prompt now.
+Request Router::rest_of(const Served& served) const {
+  Request rest = served.request;
+  rest.prompt.insert(rest.prompt.end(), served.told.begin(), served.told.end());
+  rest.max_tokens -= static_cast<int>(served.told.size());
+  return rest;
 }
 
 void Router::assign(Served& served, const Route& route) {
   const Instant now = clock_.now();
   const Group &prefill = groups_.at(route.prefill), &decode = groups_.at(route.decode);
-  served.prefill = route.prefill;
-  served.decode = route.decode;
+  served.route = route;
   served.assigned = now;
+  served.n_of_attempt = 0;
   ++served.attempt.attempt;
-  ++groups_.at(route.prefill).n_requests;
-  ++groups_.at(route.decode).n_requests;
+  for (const StreamId stream : std::set{route.prefill, route.decode}) ++groups_.at(stream).n_requests;
   served.account.prefill = prefill.info.key.name;
   served.account.decode = decode.info.key.name;
   served.account.attempts += 1;
-  served.account.queue_ms = ms_between(served.submitted, now);
+  if (!served.failed) served.account.queue_ms = ms_between(served.submitted, now);
   const double deadline_ms = ms_between(now, served.deadline);
-  if (route.prefill == route.decode) {
-    served.stage = Served::Stage::decoding;
+  if (route.colocated()) {
+    served.stage = Served::Stage::prefilling;
+    served.account.transport.clear();
     to_leaders_.emplace_back(
-        route.decode, wire::Run{.attempt = served.attempt, .request = served.request, .deadline_ms = deadline_ms});
+        route.decode, wire::Run{.attempt = served.attempt, .request = rest_of(served), .deadline_ms = deadline_ms});
     return;
   }
   served.stage = Served::Stage::reserving;
-  served.account.transport = pairs_.at({route.prefill, route.decode}).transport;
-  to_leaders_.emplace_back(route.decode, wire::Reserve{.attempt = served.attempt,
-                                                       .prefill = prefill.info.key,
-                                                       .request = served.request,
-                                                       .deadline_ms = deadline_ms});
+  const Pairs::Pair* pair = pairs_.find(route.prefill, route.decode);
+  served.account.transport = pair->report.transport;
+  to_leaders_.emplace_back(
+      route.decode,
+      wire::Reserve{
+          .attempt = served.attempt, .pairing = pair->pairing, .request = rest_of(served), .deadline_ms = deadline_ms});
+}
+
+// ---- what fails, and is tried again
+
+void Router::retry(Served& served, const std::string& why) {
+  const RequestId id = served.request.id;
+  if (served.account.attempts >= kMostAttempts) return fail(id, str(why, "; tried ", kMostAttempts, " times"));
+  abort_at_groups(served);
+  served.failed = served.route;
+  if (!served.route->colocated()) served.failed_prefills.insert(served.route->prefill);
+  served.why_failed = why;
+  release(served);
+  served.stage = Served::Stage::waiting;
+  queue_.push_front(id);
+}
+
+void Router::retry_all_on(const std::string& why, const std::function<bool(const Served&)>& affected) {
+  std::vector<RequestId> ids;
+  for (const auto& [id, served] : served_) {
+    if (served.route && affected(served)) ids.push_back(id);
+  }
+  for (const RequestId id : ids) retry(served_.at(id), why);
+}
+
+void Router::on(StreamId stream, const wire::Failed& m) {
+  Served* served = current(stream, m.attempt);
+  if (!served) return;
+  if (m.cause == wire::Cause::request || m.cause == wire::Cause::deadline) return fail(m.attempt.request, m.why);
+  // A group that is not in the pair any more will not be in it for the next request either.
+  if (m.cause == wire::Cause::pair && !served->route->colocated())
+    pairs_.broke(served->route->prefill, served->route->decode, m.why);
+  retry(*served, m.why);
+}
+
+void Router::closed(StreamId stream, const std::string& why) {
+  const auto group = groups_.find(stream);
+  if (group == groups_.end()) return;
+  const std::string name = group->second.info.key.name;
+  groups_.erase(group);
+  pairs_.leave(stream, why);
+  std::erase_if(aborting_, [stream](const auto& entry) { return entry.first.stream == stream; });
+  retry_all_on(str("group ", name, " is gone: ", why), [stream](const Served& s) {
+    // A prefill group that has handed over is not missed.
+    return s.route->decode == stream || (s.route->prefill == stream && s.stage != Served::Stage::decoding);
+  });
+}
+
+void Router::on(StreamId stream, const wire::Unpaired& m) {
+  const auto broken = pairs_.unpaired(stream, m);
+  if (!broken) return;
+  retry_all_on(m.why, [&](const Served& s) {
+    return s.route->prefill == broken->first && s.route->decode == broken->second && s.stage != Served::Stage::decoding;
+  });
 }
 
 // ---- what groups say
 
 void Router::message(StreamId stream, const wire::ToRouter& message) {
-  if (!groups_.contains(stream) && !std::holds_alternative<wire::Hello>(message)) return;  // it did not join
+  if (!groups_.contains(stream) && !std::holds_alternative<wire::Hello>(message)) {  // it did not join
+    ++counters_.refused;
+    return;
+  }
   std::visit([&](const auto& m) { on(stream, m); }, message);
 }
 
@@ -148,15 +315,10 @@ std::optional<std::string> Router::refusal_of(const wire::Hello& m) const {
     return str("model_hash ", info.model_hash, "; the router serves a model with ", rules_.model_hash,
                ". Give all groups the same model file");
   }
-  if (info.layouts.empty() || info.layouts.size() != info.link_addresses.size())
-    return "a group says where each rank is";
+  if (const auto why = nonsense_in(info)) return why;
   for (const auto& [stream, other] : groups_) {
-    const KvLayout &a = info.layouts[0], &b = other.info.layouts[0];
-    const std::string& name = other.info.key.name;
-    if (info.key.name == name) return str("a group named ", name, " is here already");
-    if (a.page_tokens() != b.page_tokens())
-      return str("kv.page_tokens ", a.page_tokens(), "; ", name, " has ", b.page_tokens());
-    if (a.dtype() != b.dtype()) return str("kv.dtype ", name_of(a.dtype()), "; ", name, " has ", name_of(b.dtype()));
+    if (info.key.name == other.info.key.name) return str("a group named ", info.key.name, " is here already");
+    if (const auto why = misfit(info, other.info)) return why;
   }
   return std::nullopt;
 }
@@ -164,59 +326,58 @@ std::optional<std::string> Router::refusal_of(const wire::Hello& m) const {
 void Router::on(StreamId stream, const wire::Hello& m) {
   if (groups_.contains(stream)) return;
   if (const auto why = refusal_of(m)) {
+    ++counters_.refused;
     refusals_.push_back(str("group ", m.group.key.name, " refused: ", *why));
     to_leaders_.emplace_back(stream, wire::Refuse{.why = *why});
     return;
   }
   to_leaders_.emplace_back(stream, wire::Welcome{});
-  groups_[stream] = {.info = m.group, .full_until = {}};
+  groups_[stream] = {.info = m.group, .full_until = {}, .stats = {}};
+  const auto join = [this](StreamId prefill, StreamId decode) {
+    const wire::GroupInfo &from = groups_.at(prefill).info, &to = groups_.at(decode).info;
+    if (from.role == Role::decode || to.role == Role::prefill || from.role == to.role) return;
+    pairs_.join(prefill, decode, from, to);
+  };
   for (const auto& [other, group] : groups_) {
     if (other == stream) continue;
-    introduce(stream, other);
-    introduce(other, stream);
+    join(stream, other);
+    join(other, stream);
   }
 }
 
-void Router::introduce(StreamId prefill, StreamId decode) {
-  const wire::GroupInfo &from = groups_.at(prefill).info, &to = groups_.at(decode).info;
-  if (from.role == Role::decode || to.role == Role::prefill || from.role == to.role) return;
-  pairs_[{prefill, decode}] = {};
-  // The receiving side first: it must know its peer when that greets.
-  to_leaders_.emplace_back(decode, wire::Introduce{.peer = from, .you_send = false});
-  to_leaders_.emplace_back(prefill, wire::Introduce{.peer = to, .you_send = true});
-}
+void Router::on(StreamId stream, const wire::Opened& m) { pairs_.opened(stream, m); }
+void Router::on(StreamId stream, const wire::Paired& m) { pairs_.paired(stream, m); }
+void Router::on(StreamId stream, const wire::Stats& m) { groups_.at(stream).stats = m; }
 
-void Router::on(StreamId stream, const wire::Paired& m) {
-  for (auto& [streams, pair] : pairs_) {
-    if (streams.second != stream || groups_.at(streams.first).info.key != m.prefill) continue;
-    pair = {.ready = !rules_.require_rdma || m.transport == "rdma", .transport = m.transport};
-    if (!pair.ready) {
-      refusals_.push_back(str("path ", m.prefill.name, " → ", groups_.at(stream).info.key.name,
-                              " refused: it runs over ", m.transport,
-                              " and link.require is rdma. Check `ferry doctor`, or set link.require: any"));
-    }
-  }
-}
-
-Router::Served* Router::current(const wire::Attempt& attempt) {
+Router::Served* Router::current(StreamId stream, const wire::Attempt& attempt) {
   const auto found = served_.find(attempt.request);
-  return found != served_.end() && found->second.attempt == attempt ? &found->second : nullptr;
+  if (found == served_.end() || found->second.attempt != attempt || !found->second.route) {
+    ++counters_.stale;
+    return nullptr;
+  }
+  const Route& route = *found->second.route;
+  if (route.decode == stream || route.prefill == stream) return &found->second;
+  ++counters_.refused;
+  return nullptr;
 }
 
 void Router::on(StreamId stream, const wire::Reserved& m) {
-  Served* served = current(m.ticket.attempt);
-  if (!served || served->decode != stream || served->stage != Served::Stage::reserving) return;
+  const wire::Attempt& attempt = m.ticket.name.attempt;
+  Served* served = current(stream, attempt);
+  if (!served) return abort(stream, attempt);  // it is over: the pages are not needed
+  if (served->route->decode != stream || served->stage != Served::Stage::reserving) return;
   const Instant now = clock_.now();
   served->stage = Served::Stage::prefilling;
-  served->account.reserve_ms = ms_between(served->assigned, now);
+  served->account.reserve_ms += ms_between(served->assigned, now);
   to_leaders_.emplace_back(
-      *served->prefill,
-      wire::Prefill{.request = served->request, .ticket = m.ticket, .deadline_ms = ms_between(now, served->deadline)});
+      served->route->prefill,
+      wire::Prefill{.request = rest_of(*served), .ticket = m.ticket, .deadline_ms = ms_between(now, served->deadline)});
 }
 
 void Router::on(StreamId stream, const wire::Full& m) {
-  Served* served = current(m.attempt);
-  if (!served || served->decode != stream || served->stage != Served::Stage::reserving) return;
+  Served* served = current(stream, m.attempt);
+  if (!served || served->route->decode != stream || served->stage != Served::Stage::reserving) return;
+  ++counters_.full;
   release(*served);
   groups_.at(stream).full_until = clock_.now() + ms(m.retry_after_ms);
   served->stage = Served::Stage::waiting;
@@ -225,46 +386,41 @@ void Router::on(StreamId stream, const wire::Full& m) {
 }
 
 void Router::on(StreamId stream, const wire::Tokens& m) {
-  Served* served = current(m.attempt);
-  if (!served || served->decode != stream || m.first != served->n_tokens) return;
+  Served* served = current(stream, m.attempt);
+  if (!served || served->route->decode != stream || m.first < served->n_of_attempt || m.tokens.empty()) return;
+  if (m.first > served->n_of_attempt) return retry(*served, "tokens were lost on their way to the router");
   Account& account = served->account;
   const double since_ms = ms_between(served->submitted, clock_.now());
-  if (served->n_tokens == 0) {
+  if (served->n_of_attempt == 0) {
     served->stage = Served::Stage::decoding;
-    account.bill = m.bill;
-    account.ttft_ms = since_ms;
+    const uint64_t before = account.bill.kv_bytes;
+    if (served->told.empty()) {
+      account.bill = m.bill;
+      account.ttft_ms = since_ms;
+    }
+    account.bill.kv_bytes = before + m.bill.kv_bytes;
   }
   account.total_ms = since_ms;
-  served->n_tokens += static_cast<int>(m.tokens.size());
+  served->n_of_attempt += static_cast<int>(m.tokens.size());
+  for (const Token& token : m.tokens) served->told.push_back(token.id);
   events_.push_back({.id = m.attempt.request, .tokens = m.tokens, .finish = m.finish, .error = {}, .account = account});
   if (m.finish == Finish::none) return;
-  release(*served);
-  served_.erase(m.attempt.request);
-}
-
-void Router::on(StreamId, const wire::Failed& m) {
-  if (current(m.attempt)) fail(m.attempt.request, m.why);
-}
-
-void Router::closed(StreamId stream, const std::string& why) {
-  const auto group = groups_.find(stream);
-  if (group == groups_.end()) return;
-  const wire::GroupKey key = group->second.info.key;
-  groups_.erase(group);
-  std::erase_if(pairs_, [stream](const auto& p) { return p.first.first == stream || p.first.second == stream; });
-  std::vector<RequestId> lost;
-  for (const auto& [id, served] : served_) {
-    if (served.prefill == stream || served.decode == stream) lost.push_back(id);
-  }
-  for (const RequestId id : lost) fail(id, str("group ", key.name, " is gone: ", why));
-  for (const auto& [other, g] : groups_) to_leaders_.emplace_back(other, wire::Forget{.peer = key, .why = why});
+  ++counters_.finished;
+  end(m.attempt.request);
 }
 
 // ---- for people
 
+std::vector<std::pair<StreamId, wire::ToLeader>> Router::take_to_leaders() {
+  auto all = std::exchange(to_leaders_, {});
+  for (auto& message : pairs_.take_to_leaders()) all.push_back(std::move(message));
+  return all;
+}
+
 std::string Router::whereabouts(const Served& served) const {
   switch (served.stage) {
     case Served::Stage::waiting:
+      if (served.failed) return str("waiting for another try; the last one: ", served.why_failed);
       return groups_.empty() ? "waiting: no group has joined" : "waiting for a free group";
     case Served::Stage::reserving:
       return "reserving pages at " + served.account.decode;
@@ -276,23 +432,34 @@ std::string Router::whereabouts(const Served& served) const {
   return {};
 }
 
-std::vector<Router::Path> Router::paths() const {
-  std::vector<Path> paths;
-  for (const auto& [streams, pair] : pairs_) {
-    if (!pair.ready) continue;
-    paths.push_back(
-        {groups_.at(streams.first).info.key.name, groups_.at(streams.second).info.key.name, pair.transport});
+std::vector<PairReport> Router::paths() const {
+  std::vector<PairReport> paths;
+  for (const auto& [streams, pair] : pairs_.all()) {
+    if (pair.ready) paths.push_back(pair.report);
   }
   for (const auto& [stream, group] : groups_) {
-    if (group.info.role == Role::mixed) paths.push_back({group.info.key.name, group.info.key.name, ""});
+    if (group.info.role == Role::mixed) paths.push_back({group.info.key.name, group.info.key.name, {}});
   }
   return paths;
+}
+
+std::vector<std::string> Router::refusals() const {
+  std::vector<std::string> all = refusals_;
+  all.insert(all.end(), pairs_.refusals().begin(), pairs_.refusals().end());
+  return all;
 }
 
 std::vector<StreamId> Router::streams() const {
   std::vector<StreamId> streams;
   for (const auto& [stream, group] : groups_) streams.push_back(stream);
   return streams;
+}
+
+std::vector<Router::GroupReport> Router::groups() const {
+  std::vector<GroupReport> reports;
+  for (const auto& [stream, group] : groups_)
+    reports.push_back({.name = group.info.key.name, .role = group.info.role, .stats = group.stats});
+  return reports;
 }
 
 }  // namespace ferry

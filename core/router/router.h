@@ -1,18 +1,23 @@
 #pragma once
 // Who serves a request: the router's policy and bookkeeping. Pure: messages and requests in, messages and events out.
 // It queues in order of arrival, reserves at a decode group first, and hands the prompt to a prefill group with the
-// ticket.
+// ticket. When an attempt fails, it climbs a ladder: the same pair once more, another prefill group, prefill on the
+// decode group itself. Tokens that were told already become part of the prompt of the next attempt.
 //
 // Every request that is submitted ends in exactly one event that finishes it: with its last token or with an error.
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "core/engine/request.h"
+#include "core/router/pairs.h"
 #include "core/seam/clock.h"
 #include "core/seam/control_stream.h"
 #include "core/wire/messages.h"
@@ -21,13 +26,24 @@ namespace ferry {
 
 struct RouterRules {
   uint64_t model_hash = 0;  // groups with another one are refused
-  bool require_rdma = false;
+  uint64_t epoch = 1;       // of this router: new at every start
+  PathRules paths;
+  bool colocated_retry = true;  // the ladder's last rung
+  size_t most_queued = 1 << 16;
 };
+
+enum class Rung : uint8_t { same_pair, other_prefill, colocated };
+std::string_view name_of(Rung rung);
 
 // What serving a request took, as far as is known.
 struct Account {
-  std::string prefill, decode;  // group names
+  struct Retry {
+    Rung rung = Rung::same_pair;
+    std::string why;  // the attempt before it ended
+  };
+  std::string prefill, decode;  // group names, of the last attempt
   int attempts = 0;
+  std::vector<Retry> retries;
   std::string transport;  // that the KV took; empty where it did not move
   wire::Bill bill;
   double queue_ms = 0;
@@ -40,7 +56,8 @@ struct RequestEvent {
   RequestId id = 0;
   std::vector<Token> tokens;
   Finish finish = Finish::none;
-  std::string error;  // not empty: it failed
+  std::string error;        // not empty: it failed
+  bool overloaded = false;  // it failed because too many wait: later it may not
   Account account;
 
   bool last() const { return finish != Finish::none || !error.empty(); }
@@ -48,7 +65,7 @@ struct RequestEvent {
 
 class Router {
  public:
-  Router(RouterRules rules, const Clock& clock) : rules_(rules), clock_(clock) {}
+  Router(RouterRules rules, const Clock& clock);
 
   void submit(Request request, Duration budget);
   void cancel(RequestId id);  // no event follows
@@ -60,68 +77,104 @@ class Router {
   // No group will come any more: what waits fails.
   void fail_waiting(const std::string& why);
 
-  std::vector<std::pair<StreamId, wire::ToLeader>> take_to_leaders() { return std::exchange(to_leaders_, {}); }
+  std::vector<std::pair<StreamId, wire::ToLeader>> take_to_leaders();
   std::vector<RequestEvent> take_events() { return std::exchange(events_, {}); }
 
-  // Groups that joined, and paths that are ready, for people.
-  struct Path {
-    std::string prefill, decode, transport;
-  };
-  std::vector<Path> paths() const;  // that can serve now; a mixed group is a path from itself to itself
+  // For people and metrics.
+  std::vector<PairReport> paths() const;  // that can serve now; a mixed group is a path from itself to itself
   int n_groups() const { return static_cast<int>(groups_.size()); }
-  const std::vector<std::string>& refusals() const { return refusals_; }  // of groups and pairs, in words
+  std::vector<std::string> refusals() const;  // of groups and pairs, in words
   std::vector<StreamId> streams() const;
+  struct GroupReport {
+    std::string name;
+    wire::Role role = wire::Role::mixed;
+    wire::Stats stats;  // as last told
+  };
+  std::vector<GroupReport> groups() const;
+  struct Counters {
+    uint64_t submitted = 0, finished = 0, failed = 0, cancelled = 0;
+    uint64_t retries[3] = {};  // by rung
+    uint64_t full = 0;         // times that a decode group had no room
+    uint64_t stale = 0;        // messages of an old attempt
+    uint64_t refused = 0;      // messages of who has no say in the matter
+  };
+  const Counters& counters() const { return counters_; }
+  int n_waiting() const { return static_cast<int>(queue_.size()); }
+  int n_served() const { return static_cast<int>(served_.size()); }
+  int n_aborting() const { return static_cast<int>(aborting_.size()); }  // aborts that are not answered
 
  private:
   struct Group {
     wire::GroupInfo info;
     int n_requests = 0;  // that it takes part in
     Instant full_until;  // it had no pages
+    wire::Stats stats;
   };
-  struct Pair {
-    bool ready = false;
-    std::string transport;
+  struct Route {
+    StreamId prefill = 0, decode = 0;
+    bool colocated() const { return prefill == decode; }
   };
   struct Served {
     Request request;
     wire::Attempt attempt;
     Instant submitted, assigned, deadline;
-    std::optional<StreamId> prefill, decode;  // equal for a mixed group; nullopt: waits
+    std::optional<Route> route;  // nullopt: waits
     enum class Stage { waiting, reserving, prefilling, decoding } stage = Stage::waiting;
-    int n_tokens = 0;
+    std::vector<int> told;        // tokens of all attempts
+    int n_of_attempt = 0;         // tokens of this attempt
+    std::optional<Route> failed;  // the last attempt's
+    std::set<StreamId> failed_prefills;
+    bool same_pair_tried = false;
+    std::string why_failed;
     Account account;
   };
-  struct Route {
-    StreamId prefill = 0, decode = 0;
+  struct Aborting {
+    StreamId stream = 0;
+    wire::Attempt attempt;
+    auto operator<=>(const Aborting&) const = default;
   };
 
   void on(StreamId stream, const wire::Hello& m);
+  void on(StreamId stream, const wire::Opened& m);
   void on(StreamId stream, const wire::Paired& m);
+  void on(StreamId stream, const wire::Unpaired& m);
   void on(StreamId stream, const wire::Reserved& m);
   void on(StreamId stream, const wire::Full& m);
   void on(StreamId stream, const wire::Tokens& m);
   void on(StreamId stream, const wire::Failed& m);
+  void on(StreamId stream, const wire::Aborted& m);
+  void on(StreamId stream, const wire::Stats& m);
 
   std::optional<std::string> refusal_of(const wire::Hello& m) const;
-  void introduce(StreamId prefill, StreamId decode);
-  std::optional<Route> free_route() const;
+  bool is_free(StreamId stream) const;
+  std::optional<Route> free_route(const std::set<StreamId>& without) const;
+  std::optional<Route> colocated_route(const Served& served) const;
+  std::optional<std::pair<Route, std::optional<Rung>>> next_route(const Served& served) const;
   void serve_queue();
   void assign(Served& served, const Route& route);
+  Request rest_of(const Served& served) const;
   void release(Served& served);
-  Served* current(const wire::Attempt& attempt);  // nullptr: stale
-  void abort_at_groups(const Served& served, const std::string& why);
+  Served* current(StreamId stream, const wire::Attempt& attempt);  // nullptr: stale, or not for it to say
+  void abort(StreamId stream, const wire::Attempt& attempt);
+  void abort_at_groups(const Served& served);
+  void abort_again();
+  void retry(Served& served, const std::string& why);
+  void retry_all_on(const std::string& why, const std::function<bool(const Served&)>& affected);
   void fail(RequestId id, const std::string& why);
+  void end(RequestId id);
   std::string whereabouts(const Served& served) const;
 
   const RouterRules rules_;
   const Clock& clock_;
   std::map<StreamId, Group> groups_;
-  std::map<std::pair<StreamId, StreamId>, Pair> pairs_;  // (prefill, decode)
+  Pairs pairs_;
   std::map<RequestId, Served> served_;
   std::deque<RequestId> queue_;
+  std::map<Aborting, Instant> aborting_;  // not answered; when to say it again
   std::vector<std::pair<StreamId, wire::ToLeader>> to_leaders_;
   std::vector<RequestEvent> events_;
   std::vector<std::string> refusals_;
+  Counters counters_;
 };
 
 }  // namespace ferry

@@ -71,8 +71,8 @@ class KvLink {
   virtual ChannelId open() = 0;
   // What a peer needs to connect, opaque and printable only as a count of bytes.
   virtual std::string address(ChannelId channel) const = 0;
-  // Starts to connect to a peer's channel; use the id at once (what is posted waits for the wire-up). Both sides connect
-  // when both write, or when one has to notice the other's end. Error when the address is no address.
+  // Starts to connect to a peer's channel; use the id at once (what is posted waits for the wire-up). Both sides
+  // connect when both write, or when one has to notice the other's end. Error when the address is no address.
   virtual PeerId connect(ChannelId channel, const std::string& address) = 0;
   // With all its peers. No event of them follows, only Closed and then Fenced; what was not flushed may have landed.
   virtual void close(ChannelId channel) = 0;

@@ -31,7 +31,7 @@ class Weight {
 // base + page * page_bytes + h * head_bytes + t * token_bytes, its value v_bytes further.
 struct KvLayer {
   std::byte* base = nullptr;
-  size_t page_bytes = 0;
+  size_t page_bytes = 0;  // from a page to the next
   size_t head_bytes = 0;
   size_t v_bytes = 0;
   size_t token_bytes = 0;

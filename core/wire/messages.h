@@ -2,11 +2,12 @@
 // Everything that groups and the router say to each other. Control messages travel over a ControlStream between the
 // router and a leader; link messages over the KvLink between ranks of two groups. Bytes are made by core/base/codec.h.
 //
-// Names and order of a handoff: Reserve → Reserved (a Ticket) → Prefill → [puts] → Landed, Sealed → Received.
+// Names and order of a handoff: Reserve → Reserved (a Ticket) → Prefill → [puts] → Landed, Sealed → Received. Its early
+// end: Abort → Void → Landed, incomplete → Aborted.
 // Durations travel as milliseconds that are left, never as points in time: hosts' clocks differ.
 //
-// Every identity has an incarnation: a group its epoch, an introduction its pairing number, a try its router and attempt
-// number, a ticket its key. What names an old one is stale: refused, counted, never processed.
+// Every identity has an incarnation: a group its epoch, an introduction its pairing number, a try its router and
+// attempt number, a ticket its key. What names an old one is stale: refused, counted, never processed.
 
 #include <cstdint>
 #include <string>
@@ -76,16 +77,31 @@ struct PageAtLease {
   }
 };
 
-// Pages of the decode group that one prefill group may write for one attempt.
-struct Ticket {
+// Which of what was sent is compared by checksums.
+enum class Verify : uint8_t { off, sampled, all, kLast = all };
+
+// How a ticket is named: messages that do not know its key are refused.
+struct TicketName {
   Attempt attempt;
+  uint32_t serial = 0;  // counts the tickets of a pairing, from 1: each is begun or voided once
+  uint64_t key = 0;     // drawn at random
+  auto operator<=>(const TicketName&) const = default;
+  template <class A>
+  void fields(A& a) {
+    a(attempt, serial, key);
+  }
+};
+
+// Pages of the decode group that the prefill group of a pair may write for one attempt.
+struct Ticket {
+  TicketName name;
   Pairing pairing = 0;
   std::vector<PageAtLease> pages;  // the prompt's, in order
   int n_cached_tokens = 0;         // whole pages at the front that decode holds already: not sent, not written
-  uint64_t key = 0;                // drawn for this ticket; what is said under it has to know it
+  Verify verify = Verify::off;
   template <class A>
   void fields(A& a) {
-    a(attempt, pairing, pages, n_cached_tokens, key);
+    a(name, pairing, pages, n_cached_tokens, verify);
   }
 };
 
@@ -215,15 +231,11 @@ struct Prefill {
     a(request, ticket, deadline_ms);
   }
 };
-// Also said by a decode leader to the prefill leader. Answered when nothing of the attempt is left: Aborted to the
-// router, Landed from each rank to the decode leader.
-struct Abort {
+struct Abort {  // answered by Aborted when nothing of the attempt is left
   Attempt attempt;
-  Pairing pairing = 0;  // 0: of no pair
-  std::string why;
   template <class A>
   void fields(A& a) {
-    a(attempt, pairing, why);
+    a(attempt);
   }
 };
 struct Stop {  // finish and leave
@@ -340,9 +352,8 @@ struct Checksum {  // of what one rank sent to one other: see core/handoff/check
     a(destination, sum);
   }
 };
-struct Landed {  // prefill rank → decode leader: nothing of this attempt is in flight from me any more
-  Attempt attempt;
-  uint64_t key = 0;  // the ticket's
+struct Landed {  // prefill rank → decode leader: nothing under this ticket is in flight from me, now or later
+  TicketName ticket;
   int rank = 0;
   bool complete = false;  // false: given up before everything was sent, or never begun
   uint64_t bytes = 0;
@@ -350,28 +361,34 @@ struct Landed {  // prefill rank → decode leader: nothing of this attempt is i
   double exposed_ms = 0;
   template <class A>
   void fields(A& a) {
-    a(attempt, key, rank, complete, bytes, sums, exposed_ms);
+    a(ticket, rank, complete, bytes, sums, exposed_ms);
   }
 };
 struct Sealed {  // prefill leader → decode leader: the prompt is computed, this is the first token
-  Attempt attempt;
-  uint64_t key = 0;
+  TicketName ticket;
   uint64_t content = 0;  // content id of the prompt: what the pages hold
   Token first;
   double prefill_ms = 0;
   int cached_tokens = 0;
   template <class A>
   void fields(A& a) {
-    a(attempt, key, content, first, prefill_ms, cached_tokens);
+    a(ticket, content, first, prefill_ms, cached_tokens);
   }
 };
 struct Received {  // decode leader → prefill leader: the KV is ours, your pages are yours again
-  Attempt attempt;
+  TicketName ticket;
   template <class A>
   void fields(A& a) {
-    a(attempt);
+    a(ticket);
   }
 };
-using LinkMessage = std::variant<PairHello, Landed, Sealed, Received, Abort>;
+struct Void {  // decode leader → prefill leader: never write under this ticket again; each rank answers with Landed
+  TicketName ticket;
+  template <class A>
+  void fields(A& a) {
+    a(ticket);
+  }
+};
+using LinkMessage = std::variant<PairHello, Landed, Sealed, Received, Void>;
 
 }  // namespace ferry::wire
