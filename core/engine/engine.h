@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/engine/milestones.h"
+#include "core/base/milestones.h"
 #include "core/engine/rank.h"
 #include "core/engine/sampler.h"
 #include "core/engine/scheduler.h"

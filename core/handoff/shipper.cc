@@ -34,14 +34,15 @@ std::string joined_names(const std::set<std::string>& names) {
 
 }  // namespace
 
-Shipper::Shipper(int rank, std::vector<KvLayout> layouts, KvLink& link, const Clock& clock)
-    : rank_(rank), layouts_(std::move(layouts)), link_(link), clock_(clock) {
+Shipper::Shipper(int rank, std::vector<KvLayout> layouts, KvLink& link, const Clock& clock, Milestones milestones)
+    : rank_(rank), layouts_(std::move(layouts)), link_(link), clock_(clock), milestones_(std::move(milestones)) {
   check(link.memory().size() >= layouts_[rank].bytes() + kProbeBytes, "the link has memory for pages and probes");
 }
 
 // ---- channels
 
 void Shipper::open(GroupId group) {
+  milestones_.reach("open");
   Peer& peer = peers_[group];
   peer.channel = link_.open();
   receipt_.opened.push_back({.group = group, .address = link_.address(peer.channel)});
@@ -68,6 +69,7 @@ void Shipper::connect(const ConnectOrder& order) {
       return fail(order.group, str("rank ", rank, " has not the KV memory that it claims"));
   }
   for (const int rank : wanted) post_probe(order.group, rank);
+  milestones_.reach("connecting");
 }
 
 // The address comes from the peer, by way of the router: it may be anything.
@@ -154,6 +156,7 @@ void Shipper::ship_layer(const ShipOrder& order, int layer, std::span<const int>
     peer->second.ranks.at(to).queue.push(std::move(load));
     post_loads(order.group, to);
   }
+  milestones_.reach("ship");
   progress();
 }
 
@@ -172,6 +175,7 @@ void Shipper::fly(PeerId peer, std::span<const Piece> pieces, Flight flight) {
 }
 
 void Shipper::finish(const ShipOrder& order) {
+  milestones_.reach("finish");
   Shipment& shipment = shipments_[order.ticket];
   shipment.group = order.group;
   shipment.finishing = true;
@@ -210,10 +214,12 @@ void Shipper::end_if_landed(const wire::TicketName& ticket) {
                          .sums = {},
                          .exposed_ms = ms_between(shipment.computed, clock_.now())};
   for (const auto& [rank, sum] : shipment.sums) landed.sums.push_back({.destination = rank, .sum = sum});
+  milestones_.reach("landing");
   send_to_leader(shipment.group, landed);
 }
 
 void Shipper::verify(const VerifyOrder& order) {
+  milestones_.reach("verify");
   Verified result = {.attempt = order.attempt, .mismatch = {}};
   const auto peer = peers_.find(order.group);
   if (peer == peers_.end()) return;  // it is gone, and the attempt with it

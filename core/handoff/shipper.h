@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/milestones.h"
 #include "core/engine/step.h"
 #include "core/handoff/path_probe.h"
 #include "core/handoff/send_queue.h"
@@ -26,7 +27,7 @@ class Shipper {
  public:
   // layouts: of the ranks of this group. `link` has kProbeBytes more than this rank's layout; it and `clock` outlive
   // the shipper.
-  Shipper(int rank, std::vector<KvLayout> layouts, KvLink& link, const Clock& clock);
+  Shipper(int rank, std::vector<KvLayout> layouts, KvLink& link, const Clock& clock, Milestones milestones = {});
 
   void open(GroupId group);
   void connect(const ConnectOrder& order);
@@ -98,6 +99,7 @@ class Shipper {
   const std::vector<KvLayout> layouts_;
   KvLink& link_;
   const Clock& clock_;
+  const Milestones milestones_;  // for tests
 
   std::map<GroupId, Peer> peers_;
   std::map<ChannelId, GroupId> closing_;  // until Closed

@@ -80,6 +80,7 @@ void Router::fail_waiting(const std::string& why) {
 
 void Router::abort(StreamId stream, const wire::Attempt& attempt) {
   if (!groups_.contains(stream)) return;
+  rules_.milestones.reach("abort");
   to_leaders_.emplace_back(stream, wire::Abort{.attempt = attempt});
   aborting_[{.stream = stream, .attempt = attempt}] = clock_.now() + kAbortAgain;
 }
@@ -237,6 +238,7 @@ void Router::assign(Served& served, const Route& route) {
     return;
   }
   served.stage = Served::Stage::reserving;
+  rules_.milestones.reach("reserve");
   const Pairs::Pair* pair = pairs_.find(route.prefill, route.decode);
   served.account.transport = pair->report.transport;
   to_leaders_.emplace_back(
@@ -332,6 +334,7 @@ void Router::on(StreamId stream, const wire::Hello& m) {
     return;
   }
   to_leaders_.emplace_back(stream, wire::Welcome{});
+  rules_.milestones.reach("hello");
   groups_[stream] = {.info = m.group, .full_until = {}, .stats = {}};
   const auto join = [this](StreamId prefill, StreamId decode) {
     const wire::GroupInfo &from = groups_.at(prefill).info, &to = groups_.at(decode).info;
@@ -346,7 +349,10 @@ void Router::on(StreamId stream, const wire::Hello& m) {
 }
 
 void Router::on(StreamId stream, const wire::Opened& m) { pairs_.opened(stream, m); }
-void Router::on(StreamId stream, const wire::Paired& m) { pairs_.paired(stream, m); }
+void Router::on(StreamId stream, const wire::Paired& m) {
+  pairs_.paired(stream, m);
+  rules_.milestones.reach("paired");
+}
 void Router::on(StreamId stream, const wire::Stats& m) { groups_.at(stream).stats = m; }
 
 Router::Served* Router::current(StreamId stream, const wire::Attempt& attempt) {
@@ -368,6 +374,7 @@ void Router::on(StreamId stream, const wire::Reserved& m) {
   if (served->route->decode != stream || served->stage != Served::Stage::reserving) return;
   const Instant now = clock_.now();
   served->stage = Served::Stage::prefilling;
+  rules_.milestones.reach("prefill");
   served->account.reserve_ms += ms_between(served->assigned, now);
   to_leaders_.emplace_back(
       served->route->prefill,
@@ -393,6 +400,7 @@ void Router::on(StreamId stream, const wire::Tokens& m) {
   const double since_ms = ms_between(served->submitted, clock_.now());
   if (served->n_of_attempt == 0) {
     served->stage = Served::Stage::decoding;
+    rules_.milestones.reach("token");
     const uint64_t before = account.bill.kv_bytes;
     if (served->told.empty()) {
       account.bill = m.bill;

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/milestones.h"
 #include "core/engine/request.h"
 #include "core/router/pairs.h"
 #include "core/seam/clock.h"
@@ -30,6 +31,7 @@ struct RouterRules {
   PathRules paths;
   bool colocated_retry = true;  // the ladder's last rung
   size_t most_queued = 1 << 16;
+  Milestones milestones = {};  // for tests
 };
 
 enum class Rung : uint8_t { same_pair, other_prefill, colocated };

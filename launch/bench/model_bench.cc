@@ -23,6 +23,8 @@ std::vector<int> made_up_tokens(int n, int n_vocab) {
   return tokens;
 }
 
+int pages_for(const BenchShape& shape) { return (shape.max_tokens + shape.page_tokens - 1) / shape.page_tokens; }
+
 }  // namespace
 
 ModelBench::ModelBench(const ModelFile& file, const BenchShape& shape, Ops& ops, Communicator& group)
@@ -30,9 +32,9 @@ ModelBench::ModelBench(const ModelFile& file, const BenchShape& shape, Ops& ops,
       shape_(shape),
       group_(group),
       layout_({.layers = {0, file.config.n_layers}, .heads = own_slice(file, group).kv_heads}, shape.page_tokens,
-              file.config.head_dim, shape.dtype),
-      pages_per_sequence_(layout_.pages_for(shape.max_tokens)),
-      kv_(layout_.page_bytes() * pages_per_sequence_ * shape.max_sequences),
+              file.config.head_dim, shape.dtype, pages_for(shape) * shape.max_sequences),
+      pages_per_sequence_(pages_for(shape)),
+      kv_(layout_.bytes()),
       model_(file.config, own_slice(file, group), load_weights(file.tensors, file.config, own_slice(file, group), ops),
              {.max_rows = shape.max_rows, .max_logit_rows = shape.max_sequences}, ops, group) {}
 

@@ -60,6 +60,7 @@ int serve(const BatchOptions& options, const ClusterConfig& config) {
       front.group_ended(exit->group, exit->text());
     }
   }
+  front.settle();
   front.stop_groups();
   leave(processes);
   if (first_loss) std::fprintf(stderr, "ferry: %s\n", first_loss->c_str());
@@ -75,6 +76,7 @@ void add_batch(CLI::App& app, Chosen& chosen) {
   command->add_option("cluster", options->cluster, "cluster.yaml")->required();
   command->add_option("prompts", options->prompts.file, "JSON lines, one prompt each; - reads stdin")->required();
   add_answer_options(*command, options->prompts);
+  add_metrics_option(*command, options->prompts);
   command->callback(
       [options, &chosen] { chosen = [options] { return serve(*options, load_cluster(options->cluster)); }; });
 }

@@ -37,6 +37,7 @@ int group_of(int rank, const ClusterConfig& config, bool router_apart) {
 int answer(const ClusterOptions& options, const ClusterConfig& config, ControlStream& leaders) {
   ClusterFront front(config, leaders, options.prompts);
   while (!front.done()) front.turn(std::chrono::milliseconds(1));
+  front.settle();
   front.stop_groups();
   front.turn(std::chrono::milliseconds(1));
   return front.n_failed() > 0 ? kSomeFailed : kDone;
@@ -111,6 +112,7 @@ void add_cluster(CLI::App& app, Chosen& chosen) {
       "  mpirun -n 4 ferry cluster launch/examples/quickstart.yaml --prompts prompts.jsonl --json");
   command->add_option("cluster", options->cluster, "cluster.yaml")->required();
   add_prompt_options(*command, options->prompts);
+  add_metrics_option(*command, options->prompts);
   command->callback([options, &chosen] {
     if (options->prompts.file.empty()) options->prompts.file = "-";
     chosen = [options] { return run(*options); };

@@ -44,7 +44,7 @@ class LocalService {
 
 int answer(const GenerateOptions& options, const ModelFile& file, const TextModel& text, Member& member) {
   const SteadyClock clock;
-  Router router({.model_hash = file.hash}, clock);
+  Router router({.model_hash = file.hash, .epoch = new_epoch()}, clock);
   LocalService service(member, router);
   PromptSource prompts(options.prompts);
   const bool stream = options.prompts.file.empty() && !options.prompts.json;

@@ -14,4 +14,9 @@ void add_answer_options(CLI::App& command, PromptOptions& options) {
   command.add_flag("--json", options.json, "One JSON object a result");
 }
 
+void add_metrics_option(CLI::App& command, PromptOptions& options) {
+  command.add_option("--metrics", options.metrics,
+                     "Keep Prometheus metrics in this file; waits until all pages are free");
+}
+
 }  // namespace ferry

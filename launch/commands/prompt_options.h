@@ -7,6 +7,7 @@
 namespace ferry {
 
 void add_answer_options(CLI::App& command, PromptOptions& options);  // all but where the prompts are
+void add_metrics_option(CLI::App& command, PromptOptions& options);
 void add_prompt_options(CLI::App& command, PromptOptions& options);  // with --prompts
 
 }  // namespace ferry

@@ -30,6 +30,7 @@ int run(const RouterOptions& options) {
     if (signals.received()) throw Error("stopped by a signal");
     front.turn(std::chrono::milliseconds(1));
   }
+  front.settle();
   return front.n_failed() > 0 ? kSomeFailed : kDone;
 }
 
@@ -43,6 +44,7 @@ void add_router(CLI::App& app, Chosen& chosen) {
       "  ferry router cluster.yaml --prompts prompts.jsonl --json");
   command->add_option("cluster", options->cluster, "cluster.yaml")->required();
   add_prompt_options(*command, options->prompts);
+  add_metrics_option(*command, options->prompts);
   command->callback([options, &chosen] {
     if (options->prompts.file.empty()) options->prompts.file = "-";
     chosen = [options] { return run(*options); };

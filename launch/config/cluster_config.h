@@ -23,10 +23,13 @@ struct HostPort {
   bool operator==(const HostPort&) const = default;
 };
 
+enum class Switch { on, off };
+
 struct KvConfig {
   int page_tokens = 16;
   KvDtype dtype = KvDtype::f32;
   size_t memory = size_t{256} << 20;  // bytes, of each rank
+  Switch prefix_cache = Switch::on;   // pages that hold the beginning of a prompt already are used again
 
   bool operator==(const KvConfig&) const = default;
 };
@@ -69,6 +72,8 @@ struct LinkConfig {
 struct RouterConfig {
   HostPort listen = {"127.0.0.1", 8000};   // HTTP
   HostPort control = {"127.0.0.1", 8001};  // leaders dial in here
+  Switch colocated_retry = Switch::on;     // a decode group may prefill what no prefill group could
+  int max_queued = 65536;                  // requests that wait; one more is refused
 
   bool operator==(const RouterConfig&) const = default;
 };
@@ -114,6 +119,7 @@ constexpr std::array<std::string_view, 5> names_of(LinkConfig::Transport) {
 constexpr std::array<std::string_view, 2> names_of(LinkConfig::Require) { return {"any", "rdma"}; }
 constexpr std::array<std::string_view, 3> names_of(LinkConfig::Verify) { return {"off", "sampled", "all"}; }
 constexpr std::array<std::string_view, 2> names_of(LinkConfig::Overlap) { return {"layers", "after_prefill"}; }
+constexpr std::array<std::string_view, 2> names_of(Switch) { return {"on", "off"}; }
 constexpr std::array<std::string_view, 3> names_of(KvDtype) {
   return {name_of(KvDtype::f32), name_of(KvDtype::f16), name_of(KvDtype::bf16)};
 }

@@ -25,6 +25,7 @@ void fields(Visitor& key, KvConfig& c) {
   key("page_tokens", c.page_tokens, Between{1, 1024});
   key("dtype", c.dtype);
   key("memory", c.memory, Between<size_t>{size_t{1} << 16, size_t{1} << 46});
+  key("prefix_cache", c.prefix_cache);
 }
 
 template <class Visitor>
@@ -54,6 +55,8 @@ template <class Visitor>
 void fields(Visitor& key, RouterConfig& c) {
   key("listen", c.listen);
   key("control", c.control);
+  key("colocated_retry", c.colocated_retry);
+  key("max_queued", c.max_queued, Between{1, 1 << 24});
 }
 
 template <class Visitor>

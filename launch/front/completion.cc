@@ -9,10 +9,17 @@ ResultMs times_of(const Account& account) {
           .reserve = account.reserve_ms,
           .prefill = account.bill.prefill_ms,
           .exposed_transfer = account.bill.exposed_transfer_ms,
-          .verify = 0,
+          .verify = account.bill.verify_ms,
           .attach = account.bill.attach_ms,
           .ttft = account.ttft_ms,
           .total = account.total_ms};
+}
+
+Route route_of(const Account& account) {
+  Route route = {.prefill = account.prefill, .decode = account.decode, .attempts = account.attempts, .retries = {}};
+  for (const Account::Retry& retry : account.retries)
+    route.retries.push_back({.rung = std::string(name_of(retry.rung)), .why = retry.why});
+  return route;
 }
 
 }  // namespace
@@ -41,9 +48,11 @@ bool Completion::append(const RequestEvent& event) {
     result_.error = event.error;
   }
   result_.usage.completion_tokens = static_cast<int>(result_.ids.size());
-  result_.route = {
-      .prefill = event.account.prefill, .decode = event.account.decode, .attempts = event.account.attempts};
-  result_.kv = {.bytes = event.account.bill.kv_bytes, .transport = event.account.transport};
+  result_.usage.cached_tokens = event.account.bill.cached_tokens;
+  result_.route = route_of(event.account);
+  result_.kv = {.bytes = event.account.bill.kv_bytes,
+                .kept_tokens = event.account.bill.kept_tokens,
+                .transport = event.account.transport};
   result_.ms = times_of(event.account);
   return over;
 }

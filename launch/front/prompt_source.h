@@ -15,7 +15,8 @@ struct PromptOptions {
   std::string file;   // instead of it: JSON lines; "-": stdin
   bool chat = false;  // texts are what a user says
   int max_tokens = 128;
-  bool json = false;  // results
+  bool json = false;    // results
+  std::string metrics;  // file, rewritten while the router works; empty: none
 };
 
 // The prompts of the options, one by one. Error when the file cannot be read.

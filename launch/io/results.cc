@@ -37,6 +37,12 @@ ordered_json json_of(const ResultMs& ms) {
           {"ttft", rounded(ms.ttft)},       {"total", rounded(ms.total)}};
 }
 
+ordered_json json_of(const Route& route) {
+  ordered_json retries = ordered_json::array();
+  for (const Route::Retry& retry : route.retries) retries.push_back({{"rung", retry.rung}, {"why", retry.why}});
+  return {{"prefill", route.prefill}, {"decode", route.decode}, {"attempts", route.attempts}, {"retries", retries}};
+}
+
 ordered_json json_of(const Result& r) {
   ordered_json logprobs = ordered_json::array();
   for (const Token& token : r.logprobs) logprobs.push_back(json_of(token));
@@ -51,8 +57,8 @@ ordered_json json_of(const Result& r) {
            {{"prompt_tokens", r.usage.prompt_tokens},
             {"completion_tokens", r.usage.completion_tokens},
             {"cached_tokens", r.usage.cached_tokens}}},
-          {"route", {{"prefill", r.route.prefill}, {"decode", r.route.decode}, {"attempts", r.route.attempts}}},
-          {"kv", {{"bytes", r.kv.bytes}, {"transport", r.kv.transport}}},
+          {"route", json_of(r.route)},
+          {"kv", {{"bytes", r.kv.bytes}, {"kept_tokens", r.kv.kept_tokens}, {"transport", r.kv.transport}}},
           {"ms", json_of(r.ms)}};
 }
 

@@ -13,17 +13,23 @@ namespace ferry {
 struct Usage {
   int prompt_tokens = 0;
   int completion_tokens = 0;
-  int cached_tokens = 0;  // of the prompt, found in a prefix cache
+  int cached_tokens = 0;  // of the prompt, found in a prefix cache: not computed
 };
 
 struct Route {
-  std::string prefill;  // group names
+  struct Retry {
+    std::string rung;  // "same_pair", "other_prefill", "colocated"
+    std::string why;   // the attempt before it ended
+  };
+  std::string prefill;  // group names, of the last attempt
   std::string decode;
   int attempts = 0;
+  std::vector<Retry> retries;
 };
 
 struct KvMoved {
   uint64_t bytes = 0;     // sent from the prefill group to the decode group
+  int kept_tokens = 0;    // of the prompt, that the decode group had already: not sent
   std::string transport;  // "shm", "tcp", "rdma"; empty: nothing was sent
 };
 

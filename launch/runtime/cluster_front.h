@@ -2,6 +2,7 @@
 // A router for a list of prompts: what batch, cluster and router have in common.
 
 #include <memory>
+#include <set>
 #include <string>
 
 #include "core/model/model_file.h"
@@ -24,11 +25,14 @@ class ClusterFront {
 
   // The group's processes are gone and nobody starts them again.
   void group_ended(const std::string& name, const std::string& how);
+  // With a metrics file: waits until everything in the groups is free again, and writes that it is, or what is not.
+  void settle();
   void stop_groups() { service_.stop_groups(); }
 
  private:
   bool some_route_can_come() const;
   void report_news();
+  void report_metrics();
 
   const ClusterConfig& config_;
   const SteadyClock clock_;
@@ -37,10 +41,12 @@ class ClusterFront {
   Router router_;
   RouterService service_;
   PromptSource prompts_;
+  const std::string metrics_file_;  // empty: none
+  Instant next_metrics_;
   Front front_;
   std::vector<std::string> ended_;  // names of groups
   std::string why_ended_;
-  size_t n_paths_reported_ = 0;
+  std::set<std::string> ready_;  // paths that were reported
   size_t n_refusals_reported_ = 0;
 };
 

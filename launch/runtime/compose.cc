@@ -15,11 +15,6 @@ namespace ferry {
 
 namespace {
 
-uint64_t new_epoch() {
-  std::random_device random;
-  return (uint64_t{random()} << 32) | random();
-}
-
 wire::Role role_of(GroupConfig::Role role) {
   switch (role) {
     case GroupConfig::Role::prefill:
@@ -32,7 +27,24 @@ wire::Role role_of(GroupConfig::Role role) {
   return wire::Role::mixed;
 }
 
+wire::Verify verify_of(LinkConfig::Verify verify) {
+  switch (verify) {
+    case LinkConfig::Verify::off:
+      return wire::Verify::off;
+    case LinkConfig::Verify::sampled:
+      return wire::Verify::sampled;
+    case LinkConfig::Verify::all:
+      return wire::Verify::all;
+  }
+  return wire::Verify::all;
+}
+
 }  // namespace
+
+uint64_t new_epoch() {
+  std::random_device random;
+  return (uint64_t{random()} << 32) | random();
+}
 
 std::unique_ptr<Ops> make_ops(ClusterConfig::Compute compute, int n_threads) {
   switch (compute) {
@@ -91,10 +103,15 @@ int ranks_on_host_of(const ClusterConfig& config, const GroupConfig& group) {
 GroupSettings settings_of(const ClusterConfig& config, const GroupConfig& group, std::vector<int> end_tokens) {
   return {.key = {.name = group.name, .epoch = new_epoch()},
           .role = role_of(group.role),
-          .kv = {.page_tokens = config.kv.page_tokens, .dtype = config.kv.dtype, .memory = config.kv.memory},
+          .kv = {.page_tokens = config.kv.page_tokens,
+                 .dtype = config.kv.dtype,
+                 .memory = config.kv.memory,
+                 .reuse = config.kv.prefix_cache == Switch::on},
           .scheduling = {.max_batch_tokens = config.scheduling.max_batch_tokens,
                          .max_sequences = config.scheduling.max_sequences},
           .overlap = config.link.overlap == LinkConfig::Overlap::layers ? Overlap::layers : Overlap::after_prefill,
+          .verify = verify_of(config.link.verify),
+          .seed = new_epoch(),
           .max_context = config.max_context.value_or(0),
           .end_tokens = std::move(end_tokens)};
 }

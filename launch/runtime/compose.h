@@ -19,6 +19,8 @@ class SteadyClock final : public Clock {
   Instant now() const override { return std::chrono::steady_clock::now(); }
 };
 
+uint64_t new_epoch();  // of a router or a group at one start: random
+
 std::unique_ptr<Ops> make_ops(ClusterConfig::Compute compute, int n_threads);
 std::unique_ptr<KvLink> make_link(LinkConfig::Transport transport, size_t memory_bytes);
 // For a group that talks to no other: KV memory without a network.

@@ -4,6 +4,7 @@
 
 #include "core/base/error.h"
 #include "core/engine/lead.h"
+#include "launch/config/test_stop.h"
 #include "launch/front/text_model.h"
 #include "launch/runtime/compose.h"
 #include "transport/control/grpc_control.h"
@@ -19,7 +20,8 @@ void run_worker(const WorkerPlace& place, Communicator& group) {
   const SteadyClock clock;
   const ModelFile file(config.model);
   const TextModel text(file, config.chat_format);
-  const GroupSettings settings = settings_of(config, place.group, text.end_tokens());
+  GroupSettings settings = settings_of(config, place.group, text.end_tokens());
+  settings.milestones = milestones_of(str(place.group.name, ":", group.rank()));
   const auto ops = make_ops(config.compute, config.threads.value_or(default_threads(place.ranks_on_this_host)));
   const auto link = make_link(config.link.transport, kv_plan(file, settings.kv, group.size()).bytes(group.rank()));
   Member member(file, settings, *ops, group, *link, clock);

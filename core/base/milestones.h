@@ -2,6 +2,7 @@
 // Named places in the life of a handoff, for tests that stop or kill a process exactly there.
 
 #include <functional>
+#include <string>
 #include <string_view>
 
 namespace ferry {
