@@ -57,5 +57,72 @@ TEST(PageAllocator, NeverLeasesAPageTwiceAndCountsItsGenerations) {
   }
 }
 
+TEST(PageAllocator, FreshPagesAreNeighboursAsLongAsThereAreAny) {
+  PageAllocator allocator(8);
+  const auto first = allocator.lease(3);
+  auto second = allocator.lease(2);
+  second.reset();
+  const auto third = allocator.lease(3);
+  EXPECT_EQ(std::vector(third->pages().begin(), third->pages().end()), (std::vector{3, 4, 5}));
+}
+
+TEST(PageAllocator, PublishedContentIsSharedAndStaysUntilItsPageIsNeeded) {
+  PageAllocator allocator(4);
+  const std::vector<ContentId> contents = {11, 12, 13};
+  auto first = allocator.lease(2);
+  allocator.publish(*first, 0, 11);
+  allocator.publish(*first, 1, 12);
+  auto second = allocator.lease(3, contents);
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->n_found(), 2);
+  EXPECT_EQ(second->pages()[1], first->pages()[1]);
+  EXPECT_EQ(allocator.counts().shared, 2);
+  EXPECT_EQ(allocator.counts().leased, 1);
+  first.reset();
+  second.reset();
+  EXPECT_EQ(allocator.n_free(), 4);
+  auto third = allocator.lease(4, contents);
+  EXPECT_EQ(third->n_found(), 2);
+  third.reset();
+  { const auto all = allocator.lease(4); }
+  EXPECT_EQ(allocator.lease(1, contents)->n_found(), 0) << "leased for something else since";
+}
+
+TEST(PageAllocator, ARunOfContentIsFoundOnlyFromItsBeginning) {
+  PageAllocator allocator(4);
+  const auto lease = allocator.lease(2);
+  allocator.publish(*lease, 1, 12);
+  const std::vector<ContentId> contents = {11, 12};
+  EXPECT_EQ(allocator.lease(2, contents)->n_found(), 0);
+}
+
+TEST(PageAllocator, FoundPagesCountAsNeededWhenNobodyHoldsThem) {
+  PageAllocator allocator(3);
+  {
+    const auto lease = allocator.lease(2);
+    allocator.publish(*lease, 0, 11);
+    allocator.publish(*lease, 1, 12);
+  }
+  const std::vector<ContentId> contents = {11, 12};
+  EXPECT_FALSE(allocator.lease(4, contents));
+  EXPECT_TRUE(allocator.lease(3, contents));
+}
+
+TEST(PageAllocator, AQuarantinedLeaseGivesBackWhatItFoundAndHoldsTheRest) {
+  PageAllocator allocator(4);
+  {
+    const auto lease = allocator.lease(1);
+    allocator.publish(*lease, 0, 11);
+  }
+  const std::vector<ContentId> contents = {11};
+  auto lease = allocator.lease(3, contents);
+  lease->quarantine();
+  EXPECT_EQ(allocator.counts().quarantined, 2);
+  EXPECT_EQ(allocator.n_free(), 2);
+  lease.reset();
+  EXPECT_EQ(allocator.n_free(), 4);
+  EXPECT_EQ(allocator.counts().quarantined, 0);
+}
+
 }  // namespace
 }  // namespace ferry

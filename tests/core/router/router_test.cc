@@ -1,0 +1,302 @@
+#include "core/router/router.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace ferry {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class ManualClock final : public Clock {
+ public:
+  Instant now() const override { return now_; }
+  void pass(Duration d) { now_ += d; }
+
+ private:
+  Instant now_{};
+};
+
+wire::GroupInfo group(const std::string& name, wire::Role role) {
+  return {.key = {name, 1},
+          .role = role,
+          .model_hash = 5,
+          .max_context = 100,
+          .max_sequences = 2,
+          .layouts = {KvLayout({.layers = {0, 2}, .heads = {0, 1}}, 4, 8, KvDtype::f32, 8)}};
+}
+
+// A router whose groups are played by the test.
+class RouterTest : public testing::Test {
+ protected:
+  RouterTest() : RouterTest(RouterRules{.model_hash = 5, .epoch = 9}) {}
+  explicit RouterTest(const RouterRules& rules) : router(rules, clock) {}
+
+  void join(StreamId stream, const std::string& name, wire::Role role) {
+    router.message(stream, wire::Hello{.group = group(name, role)});
+  }
+  // What was sent to `stream` of that kind since the last call, in order; messages of other kinds are dropped.
+  template <class Message>
+  std::vector<Message> sent(StreamId stream) {
+    for (auto& [to, message] : router.take_to_leaders()) sent_.emplace_back(to, message);
+    std::vector<Message> result;
+    std::erase_if(sent_, [&](const auto& entry) {
+      const auto* m = std::get_if<Message>(&entry.second);
+      if (entry.first != stream || !m) return false;
+      result.push_back(*m);
+      return true;
+    });
+    return result;
+  }
+  void pair(StreamId prefill, StreamId decode) {
+    const auto introduced = sent<wire::Introduce>(decode);
+    for (const auto& m : introduced) {
+      router.message(decode, wire::Opened{.pairing = m.pairing, .addresses = {"d"}});
+      router.message(prefill, wire::Opened{.pairing = m.pairing, .addresses = {"p"}});
+      router.message(decode, wire::Paired{.pairing = m.pairing,
+                                          .transport = "shm",
+                                          .there = {.gb_per_s = 2, .latency_us = 1},
+                                          .back = {.gb_per_s = 1, .latency_us = 1}});
+    }
+  }
+  void submit(RequestId id, int max_tokens = 3, Duration budget = std::chrono::seconds(60)) {
+    router.submit({.id = id, .prompt = {1, 2}, .max_tokens = max_tokens}, budget);
+    router.tick();
+  }
+  wire::Attempt attempt(RequestId id, int n) const { return {.router = 9, .request = id, .attempt = n}; }
+  void tokens(StreamId stream, RequestId id, int n, int first, std::vector<int> ids, Finish finish = Finish::none) {
+    wire::Tokens message = {.attempt = attempt(id, n), .first = first, .tokens = {}, .finish = finish, .bill = {}};
+    for (const int token : ids) message.tokens.push_back({.id = token});
+    router.message(stream, message);
+  }
+  void reserved(StreamId stream, RequestId id, int n) {
+    router.message(stream, wire::Reserved{.ticket = {.name = {.attempt = attempt(id, n)}}});
+  }
+  std::vector<int> told(RequestId id) {
+    std::vector<int> ids;
+    for (const RequestEvent& e : router.take_events()) {
+      if (e.id != id) continue;
+      for (const Token& t : e.tokens) ids.push_back(t.id);
+    }
+    return ids;
+  }
+
+  ManualClock clock;
+  Router router;
+  std::vector<std::pair<StreamId, wire::ToLeader>> sent_;
+};
+
+constexpr StreamId kP0 = 1, kP1 = 2, kD0 = 3, kD1 = 4;
+
+class TwoByTwo : public RouterTest {
+ protected:
+  TwoByTwo() {
+    join(kP0, "p0", wire::Role::prefill);
+    join(kD0, "d0", wire::Role::decode);
+    pair(kP0, kD0);
+  }
+  void another_prefill() {
+    join(kP1, "p1", wire::Role::prefill);
+    pair(kP1, kD0);
+  }
+};
+
+TEST_F(TwoByTwo, ARequestIsReservedFirstThenPrefilledThenDecoded) {
+  submit(1);
+  EXPECT_EQ(sent<wire::Reserve>(kD0).size(), 1u);
+  EXPECT_TRUE(sent<wire::Prefill>(kP0).empty());
+  reserved(kD0, 1, 1);
+  EXPECT_EQ(sent<wire::Prefill>(kP0).size(), 1u);
+  tokens(kD0, 1, 1, 0, {7});
+  tokens(kD0, 1, 1, 1, {8, 9}, Finish::length);
+  EXPECT_THAT(told(1), ElementsAre(7, 8, 9));
+  EXPECT_EQ(router.n_served(), 0);
+}
+
+TEST_F(TwoByTwo, WhatComesTwiceOrLateOrFromElsewhereIsNotTold) {
+  another_prefill();
+  submit(1);
+  reserved(kD0, 1, 1);
+  reserved(kD0, 1, 1);
+  EXPECT_EQ(sent<wire::Prefill>(kP0).size() + sent<wire::Prefill>(kP1).size(), 1u);
+  tokens(kD0, 1, 1, 0, {7});
+  tokens(kD0, 1, 1, 0, {7});
+  tokens(kD0, 1, 0, 1, {6});
+  tokens(99, 1, 1, 1, {6});
+  EXPECT_THAT(told(1), ElementsAre(7));
+  EXPECT_EQ(router.counters().stale, 1u);
+  EXPECT_EQ(router.counters().refused, 1u);
+}
+
+TEST_F(TwoByTwo, TheLadderIsTheSamePairThenAnotherPrefillGroupThenTheDecodeGroupAlone) {
+  submit(1);
+  another_prefill();
+  const auto fail = [&](int n) {
+    router.message(kD0, wire::Failed{.attempt = attempt(1, n), .cause = wire::Cause::transfer, .why = "checksum"});
+    router.tick();
+  };
+  EXPECT_EQ(sent<wire::Reserve>(kD0).size(), 1u);
+  fail(1);
+  EXPECT_EQ(sent<wire::Reserve>(kD0).size(), 1u);
+  reserved(kD0, 1, 2);
+  EXPECT_EQ(sent<wire::Prefill>(kP0).size(), 1u) << "the same pair";
+  fail(2);
+  reserved(kD0, 1, 3);
+  EXPECT_EQ(sent<wire::Prefill>(kP1).size(), 1u) << "another prefill group";
+  fail(3);
+  EXPECT_EQ(sent<wire::Run>(kD0).size(), 1u) << "alone";
+  tokens(kD0, 1, 4, 0, {7, 8, 9}, Finish::length);
+  const auto events = router.take_events();
+  ASSERT_EQ(events.size(), 1u);
+  const Account& account = events[0].account;
+  EXPECT_EQ(account.attempts, 4);
+  ASSERT_EQ(account.retries.size(), 3u);
+  EXPECT_EQ(account.retries[0].rung, Rung::same_pair);
+  EXPECT_EQ(account.retries[1].rung, Rung::other_prefill);
+  EXPECT_EQ(account.retries[2].rung, Rung::colocated);
+  EXPECT_THAT(account.retries[2].why, HasSubstr("checksum"));
+  EXPECT_EQ(account.decode, "d0");
+}
+
+TEST_F(TwoByTwo, TokensThatWereToldAreThePromptOfTheNextAttempt) {
+  join(kD1, "d1", wire::Role::decode);
+  pair(kP0, kD1);
+  submit(1, 4);
+  const StreamId first = sent<wire::Reserve>(kD0).size() == 1 ? kD0 : kD1, second = kD0 + kD1 - first;
+  reserved(first, 1, 1);
+  tokens(first, 1, 1, 0, {7});
+  tokens(first, 1, 1, 1, {8});
+  router.closed(first, "killed");
+  router.tick();
+  const auto again = sent<wire::Reserve>(second);
+  ASSERT_EQ(again.size(), 1u);
+  EXPECT_THAT(again[0].request.prompt, ElementsAre(1, 2, 7, 8));
+  EXPECT_EQ(again[0].request.max_tokens, 2);
+  tokens(second, 1, 2, 0, {9, 10}, Finish::length);
+  EXPECT_THAT(told(1), ElementsAre(7, 8, 9, 10));
+}
+
+TEST_F(TwoByTwo, LostTokensAreNoticedAndComputedAgain) {
+  submit(1);
+  tokens(kD0, 1, 1, 0, {7});
+  tokens(kD0, 1, 1, 2, {9});
+  router.tick();
+  EXPECT_THAT(told(1), ElementsAre(7));
+  EXPECT_EQ(sent<wire::Reserve>(kD0).size(), 2u);
+}
+
+TEST_F(TwoByTwo, AnAbortIsSaidUntilItIsAnswered) {
+  submit(1);
+  router.cancel(1);
+  EXPECT_EQ(sent<wire::Abort>(kD0).size(), 1u);
+  EXPECT_EQ(router.n_aborting(), 2);
+  router.message(kP0, wire::Aborted{.attempt = attempt(1, 1)});
+  clock.pass(std::chrono::seconds(1));
+  router.tick();
+  EXPECT_EQ(sent<wire::Abort>(kD0).size(), 1u);
+  EXPECT_EQ(sent<wire::Abort>(kP0).size(), 1u) << "only the first";
+  router.message(kD0, wire::Aborted{.attempt = attempt(1, 1)});
+  EXPECT_EQ(router.n_aborting(), 0);
+}
+
+TEST_F(TwoByTwo, ATicketForWhatIsOverIsGivenBack) {
+  submit(1);
+  router.cancel(1);
+  sent<wire::Abort>(kD0);
+  reserved(kD0, 1, 1);
+  EXPECT_EQ(sent<wire::Abort>(kD0).size(), 1u);
+}
+
+TEST_F(TwoByTwo, AFullDecodePoolKeepsTheRequestInTheQueueUntilItsDeadline) {
+  submit(1, 3, std::chrono::seconds(1));
+  router.message(kD0, wire::Full{.attempt = attempt(1, 1), .retry_after_ms = 50});
+  router.tick();
+  EXPECT_EQ(sent<wire::Reserve>(kD0).size(), 1u) << "not before it may be asked again";
+  clock.pass(std::chrono::milliseconds(60));
+  router.tick();
+  EXPECT_EQ(sent<wire::Reserve>(kD0).size(), 1u);
+  EXPECT_TRUE(sent<wire::Prefill>(kP0).empty()) << "no FLOP before there is room";
+  clock.pass(std::chrono::seconds(1));
+  router.tick();
+  const auto events = router.take_events();
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_THAT(events[0].error, HasSubstr("deadline passed while reserving pages at d0"));
+}
+
+TEST_F(TwoByTwo, AnAttemptThatHangsLeavesTimeForAnother) {
+  submit(1, 3, std::chrono::seconds(10));
+  reserved(kD0, 1, 1);
+  clock.pass(std::chrono::seconds(5));
+  router.tick();
+  EXPECT_EQ(sent<wire::Reserve>(kD0).size(), 2u);
+  EXPECT_EQ(sent<wire::Abort>(kP0).size(), 1u);
+}
+
+TEST_F(TwoByTwo, ABrokenPathIsIntroducedAnewAndItsRequestsGoOn) {
+  submit(1);
+  const auto pairing = sent<wire::Reserve>(kD0).at(0).pairing;
+  router.message(kP0, wire::Unpaired{.pairing = pairing, .why = "connection reset"});
+  router.tick();
+  EXPECT_EQ(sent<wire::Forget>(kD0).size(), 1u);
+  EXPECT_EQ(sent<wire::Run>(kD0).size(), 1u) << "no other prefill group is there";
+  clock.pass(std::chrono::seconds(1));
+  router.tick();
+  EXPECT_NE(sent<wire::Introduce>(kP0).at(0).pairing, pairing);
+}
+
+TEST_F(TwoByTwo, WhatASerialNumberOfAnOldPairOpensIsNotForwarded) {
+  router.message(kP0, wire::Opened{.pairing = 4711, .addresses = {"x"}});
+  EXPECT_EQ(sent<wire::Forget>(kP0).size(), 1u);
+  EXPECT_EQ(sent<wire::Connect>(kD0).size(), 1u) << "that of the right one";
+}
+
+TEST_F(RouterTest, AGroupThatDoesNotFitIsRefusedByFieldAndValues) {
+  join(kP0, "p0", wire::Role::prefill);
+  join(kP1, "p0", wire::Role::decode);
+  EXPECT_THAT(sent<wire::Refuse>(kP1).at(0).why, HasSubstr("a group named p0 is here already"));
+  wire::GroupInfo other = group("d0", wire::Role::decode);
+  other.layouts = {KvLayout({.layers = {0, 2}, .heads = {0, 1}}, 8, 8, KvDtype::f32, 8)};
+  router.message(kD0, wire::Hello{.group = other});
+  EXPECT_EQ(sent<wire::Refuse>(kD0).at(0).why, "kv.page_tokens is 8 in d0 and 4 in p0");
+  other.layouts.clear();
+  router.message(kD1, wire::Hello{.group = other});
+  EXPECT_EQ(sent<wire::Refuse>(kD1).size(), 1u);
+  EXPECT_EQ(router.n_groups(), 1);
+}
+
+class StrictPaths : public RouterTest {
+ protected:
+  StrictPaths() : RouterTest({.model_hash = 5, .epoch = 9, .paths = {.require_rdma = false, .min_gb_per_s = 1.5}}) {}
+};
+
+TEST_F(StrictPaths, AnySlowerPathIsRefusedWithWhatItMeasuredAndWhatToDo) {
+  join(kP0, "p0", wire::Role::prefill);
+  join(kD0, "d0", wire::Role::decode);
+  pair(kP0, kD0);
+  ASSERT_EQ(router.refusals().size(), 1u);
+  EXPECT_THAT(router.refusals()[0],
+              HasSubstr("path p0 → d0 refused: it measures 1 GB/s over shm and link.min_gb_per_s is 1.5"));
+  EXPECT_TRUE(router.paths().empty());
+  clock.pass(std::chrono::seconds(20));
+  router.tick();
+  pair(kP0, kD0);
+  EXPECT_EQ(router.refusals().size(), 1u) << "said once, tried again";
+}
+
+class SmallQueue : public RouterTest {
+ protected:
+  SmallQueue() : RouterTest({.model_hash = 5, .epoch = 9, .most_queued = 2}) {}
+};
+
+TEST_F(SmallQueue, OneMoreThanTheQueueHoldsIsRefusedAtOnce) {
+  for (RequestId id = 1; id <= 3; ++id) submit(id);
+  const auto events = router.take_events();
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_EQ(events[0].id, 3);
+  EXPECT_TRUE(events[0].overloaded);
+  EXPECT_EQ(router.n_waiting(), 2);
+}
+
+}  // namespace
+}  // namespace ferry
