@@ -20,15 +20,42 @@
 
 namespace ferry {
 
+namespace {
+
+struct MemoryAddress {  // of a channel
+  int link = 0;
+  ChannelId channel = 0;
+  template <class A>
+  void fields(A& a) {
+    a(link, channel);
+  }
+};
+
+constexpr std::string_view kKind = "memory link";
+
+std::string packed(const MemoryAddress& address) { return sealed(kKind, pack(address)); }
+
+MemoryAddress address_in(const std::string& bytes) {
+  const auto body = unsealed(kKind, bytes);
+  const auto address = body ? unpack<MemoryAddress>(*body) : std::nullopt;
+  if (!address) throw Error(str("these ", bytes.size(), " bytes are not the address of a memory link"));
+  return *address;
+}
+
+}  // namespace
+
 struct MemoryFabric::Members {
   struct Member {
     std::span<std::byte> memory;
-    std::deque<std::string> inbox;
+    std::set<ChannelId> open;
+    std::deque<Received> inbox;
   };
 
-  // Both ends are there and nothing is cut between them. The caller holds the mutex.
-  bool reachable(int from, int to) const {
-    return alive.contains(from) && alive.contains(to) && !cuts.contains(std::minmax(from, to));
+  // Both ends are there, the channel is open and nothing is cut between them. The caller holds the mutex.
+  bool reachable(int from, const MemoryAddress& to) const {
+    const auto found = alive.find(to.link);
+    return alive.contains(from) && found != alive.end() && found->second.open.contains(to.channel) &&
+           !cuts.contains(std::minmax(from, to.link));
   }
 
   std::mutex mutex;
@@ -40,25 +67,6 @@ struct MemoryFabric::Members {
 namespace {
 
 using Members = MemoryFabric::Members;
-
-constexpr std::string_view kKind = "memory link";
-
-struct MemoryAddress {
-  int id = 0;
-  template <class A>
-  void fields(A& a) {
-    a(id);
-  }
-};
-
-std::string address_of(int id) { return sealed(kKind, pack(MemoryAddress{.id = id})); }
-
-int id_of(const std::string& address) {
-  const auto body = unsealed(kKind, address);
-  const auto opened = body ? unpack<MemoryAddress>(*body) : std::nullopt;
-  if (!opened) throw Error(str("these ", address.size(), " bytes are not the address of a memory link"));
-  return opened->id;
-}
 
 // Zeroed pages from the kernel: page-aligned, and only what is touched costs memory.
 class Pages {
@@ -87,9 +95,11 @@ class MemoryLink final : public KvLink {
   ~MemoryLink() override;
 
   std::span<std::byte> memory() override { return pages_.span(); }
-  std::string address() const override { return address_of(id_); }
-  PeerId connect(const std::string& address) override;
-  void disconnect(PeerId peer) override;
+  ChannelId open() override;
+  std::string address(ChannelId channel) const override;
+  PeerId connect(ChannelId channel, const std::string& address) override;
+  void close(ChannelId channel) override;
+  uint64_t memory_bytes(PeerId peer) const override { return connected(peer).memory_bytes; }
   void put(PeerId peer, std::span<const Piece> pieces) override;
   void flush(PeerId peer, uint64_t tag) override;
   void send(PeerId peer, std::string_view message) override;
@@ -99,7 +109,8 @@ class MemoryLink final : public KvLink {
 
  private:
   struct Peer {
-    int id = 0;
+    ChannelId channel = 0;  // through which it is connected
+    MemoryAddress address;
     size_t memory_bytes = 0;
     bool broken = false;  // told by an event
   };
@@ -109,8 +120,10 @@ class MemoryLink final : public KvLink {
   };
   using Posted = std::variant<Put, Flushed>;  // a flush is the event that answers it
 
+  void need_open(ChannelId channel) const;
   const Peer& connected(PeerId peer) const;
   void forget_posted(PeerId peer);
+  std::optional<LinkEvent> next_of_closed();
   std::optional<LinkEvent> newly_broken();
   std::optional<LinkEvent> next_flushed();
   std::optional<LinkEvent> next_received();
@@ -119,9 +132,12 @@ class MemoryLink final : public KvLink {
   Members& members_;
   Pages pages_;
   int id_ = 0;
+  ChannelId next_channel_ = 0;
   PeerId next_peer_ = 0;
+  std::set<ChannelId> channels_;
   std::map<PeerId, Peer> peers_;
   std::deque<Posted> posted_;
+  std::deque<LinkEvent> of_closed_;  // channels: not told yet
   LinkCounters counters_;
 };
 
@@ -137,19 +153,43 @@ MemoryLink::~MemoryLink() {
   members_.alive.erase(id_);
 }
 
-PeerId MemoryLink::connect(const std::string& address) {
-  const int id = id_of(address);
+ChannelId MemoryLink::open() {
   const std::lock_guard lock(members_.mutex);
-  const auto at = static_cast<size_t>(id);
-  if (at >= members_.memory_bytes.size()) throw Error(str("the fabric has no memory link ", id));
-  peers_[next_peer_] = {.id = id, .memory_bytes = members_.memory_bytes[at]};
+  const auto me = members_.alive.find(id_);
+  if (me != members_.alive.end()) me->second.open.insert(next_channel_);
+  channels_.insert(next_channel_);
+  return next_channel_++;
+}
+
+std::string MemoryLink::address(ChannelId channel) const {
+  need_open(channel);
+  return packed({.link = id_, .channel = channel});
+}
+
+PeerId MemoryLink::connect(ChannelId channel, const std::string& address) {
+  need_open(channel);
+  const MemoryAddress opened = address_in(address);
+  const std::lock_guard lock(members_.mutex);
+  const auto at = static_cast<size_t>(opened.link);
+  if (at >= members_.memory_bytes.size()) throw Error(str("the fabric has no memory link ", opened.link));
+  peers_[next_peer_] = {.channel = channel, .address = opened, .memory_bytes = members_.memory_bytes[at]};
   return next_peer_++;
 }
 
-void MemoryLink::disconnect(PeerId peer) {
-  connected(peer);
-  forget_posted(peer);
-  peers_.erase(peer);
+void MemoryLink::close(ChannelId channel) {
+  need_open(channel);
+  for (const auto& [peer, to] : peers_) {
+    if (to.channel == channel) forget_posted(peer);
+  }
+  std::erase_if(peers_, [channel](const auto& entry) { return entry.second.channel == channel; });
+  channels_.erase(channel);
+  of_closed_.emplace_back(Closed{.channel = channel});
+  of_closed_.emplace_back(Fenced{.channel = channel});
+  const std::lock_guard lock(members_.mutex);
+  const auto me = members_.alive.find(id_);
+  if (me == members_.alive.end()) return;
+  me->second.open.erase(channel);
+  std::erase_if(me->second.inbox, [channel](const Received& received) { return received.channel == channel; });
 }
 
 void MemoryLink::put(PeerId peer, std::span<const Piece> pieces) {
@@ -170,12 +210,14 @@ void MemoryLink::send(PeerId peer, std::string_view message) {
   const Peer& to = connected(peer);
   if (to.broken) return;
   const std::lock_guard lock(members_.mutex);
-  if (members_.reachable(id_, to.id)) members_.alive[to.id].inbox.emplace_back(message);
+  if (members_.reachable(id_, to.address))
+    members_.alive[to.address.link].inbox.push_back({.channel = to.address.channel, .bytes = std::string(message)});
   ++counters_.messages_sent;
 }
 
 std::optional<LinkEvent> MemoryLink::poll() {
   const std::lock_guard lock(members_.mutex);
+  if (auto event = next_of_closed()) return event;
   if (auto event = newly_broken()) return event;
   if (auto event = next_flushed()) return event;
   return next_received();
@@ -185,6 +227,8 @@ std::string MemoryLink::transport(PeerId peer) const {
   connected(peer);
   return "memory";
 }
+
+void MemoryLink::need_open(ChannelId channel) const { check(channels_.contains(channel), "the channel is open"); }
 
 const MemoryLink::Peer& MemoryLink::connected(PeerId peer) const {
   const auto found = peers_.find(peer);
@@ -198,12 +242,19 @@ void MemoryLink::forget_posted(PeerId peer) {
   });
 }
 
+std::optional<LinkEvent> MemoryLink::next_of_closed() {
+  if (of_closed_.empty()) return std::nullopt;
+  LinkEvent event = std::move(of_closed_.front());
+  of_closed_.pop_front();
+  return event;
+}
+
 std::optional<LinkEvent> MemoryLink::newly_broken() {
   for (auto& [peer, to] : peers_) {
-    if (to.broken || members_.reachable(id_, to.id)) continue;
+    if (to.broken || members_.reachable(id_, to.address)) continue;
     to.broken = true;
     forget_posted(peer);
-    return Broken{.peer = peer, .why = str("memory link ", to.id, " cannot be reached")};
+    return Broken{.peer = peer, .why = str("memory link ", to.address.link, " cannot be reached")};
   }
   return std::nullopt;
 }
@@ -221,7 +272,7 @@ std::optional<LinkEvent> MemoryLink::next_flushed() {
 std::optional<LinkEvent> MemoryLink::next_received() {
   const auto me = members_.alive.find(id_);
   if (me == members_.alive.end() || me->second.inbox.empty()) return std::nullopt;
-  Received received{.bytes = std::move(me->second.inbox.front())};
+  Received received = std::move(me->second.inbox.front());
   me->second.inbox.pop_front();
   ++counters_.messages_received;
   return received;
@@ -229,7 +280,7 @@ std::optional<LinkEvent> MemoryLink::next_received() {
 
 void MemoryLink::copy(const Put& put) {
   const std::span<std::byte> from = pages_.span();
-  const std::span<std::byte> to = members_.alive.at(peers_.at(put.peer).id).memory;
+  const std::span<std::byte> to = members_.alive.at(peers_.at(put.peer).address.link).memory;
   for (const Piece& piece : put.pieces) std::memmove(&to[piece.to], &from[piece.from], piece.bytes);
 }
 
@@ -244,12 +295,12 @@ std::unique_ptr<KvLink> MemoryFabric::make_link(size_t memory_bytes) {
 
 void MemoryFabric::kill(const std::string& address) {
   const std::lock_guard lock(members_->mutex);
-  members_->alive.erase(id_of(address));
+  members_->alive.erase(address_in(address).link);
 }
 
 void MemoryFabric::cut(const std::string& one, const std::string& other) {
   const std::lock_guard lock(members_->mutex);
-  members_->cuts.insert(std::minmax(id_of(one), id_of(other)));
+  members_->cuts.insert(std::minmax(address_in(one).link, address_in(other).link));
 }
 
 }  // namespace ferry

@@ -19,6 +19,7 @@ class MemoryFabric {
 
   std::unique_ptr<KvLink> make_link(size_t memory_bytes);  // the fabric outlives it; may be called from any thread
 
+  // Links are named by the address of any of their channels.
   // As if that rank's process had died: nothing gets in or out any more, and every peer finds it broken.
   void kill(const std::string& address);
   // As if the path between two ranks had failed: each finds the other broken.

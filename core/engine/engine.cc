@@ -73,8 +73,6 @@ void Engine::on(const wire::Connect& m) {
 void Engine::on(GroupId from, const wire::PairHello& m) {
   Peer* peer = peers_.find(from);
   if (!peer || peer->send || !peer->sources.contains(m.rank)) return count(Receiver::Verdict::refused);
-  receiver_.came_back(peer->info.key, m.rank, from);
-  tell_ends();
   if (peer->silent.erase(m.rank) == 0) return count(Receiver::Verdict::stale);
   if (!m.transport.empty()) peer->transports.insert(m.transport);
   take_slower(peer->there, m.speed);

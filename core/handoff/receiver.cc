@@ -215,18 +215,6 @@ void Receiver::fenced(GroupId group) {
   }
 }
 
-void Receiver::came_back(const wire::GroupKey& prefill, int rank, GroupId now_in) {
-  for (auto entry = reservations_.begin(); entry != reservations_.end();) {
-    const auto next = std::next(entry);
-    Reservation& r = entry->second;
-    if (r.prefill == prefill && r.group != now_in && r.in_flight.erase(rank) > 0) {
-      fail(r, "its pair is over");
-      settle(entry, {});
-    }
-    entry = next;
-  }
-}
-
 std::vector<Receiver::Voided> Receiver::take_voided(Instant now) {
   std::vector<Voided> voided;
   for (auto& [attempt, r] : reservations_) {

@@ -51,8 +51,6 @@ class Receiver {
   // The pair is over. Returns the attempts that this ends.
   std::vector<wire::Attempt> lost(GroupId group);
   void fenced(GroupId group);  // nothing from that pairing can be written any more
-  // Rank `rank` of a prefill group is in a new pairing: it writes nothing of older ones any more.
-  void came_back(const wire::GroupKey& prefill, int rank, GroupId now_in);
 
   struct Arrival {
     wire::Ticket ticket;

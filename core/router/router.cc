@@ -13,6 +13,7 @@ namespace {
 // More attempts than that mean that something is wrong with the request, not with the groups.
 constexpr int kMostAttempts = 16;
 constexpr Duration kAbortAgain = std::chrono::milliseconds(300);
+constexpr Duration kNamePatience = std::chrono::seconds(4);  // more than it takes to notice a dead group
 }  // namespace
 
 std::string_view name_of(Rung rung) {
@@ -133,6 +134,7 @@ void Router::tick() {
   retry_all_on("no first token in half of the time that was left", [now](const Served& s) {
     return s.stage != Served::Stage::decoding && s.route && now - s.assigned >= s.deadline - now;
   });
+  for (const Newcomer& n : std::exchange(newcomers_, {})) admit(n.stream, n.hello, n.patience);
   pairs_.tick();
   abort_again();
   serve_queue();
@@ -280,6 +282,7 @@ void Router::on(StreamId stream, const wire::Failed& m) {
 }
 
 void Router::closed(StreamId stream, const std::string& why) {
+  std::erase_if(newcomers_, [stream](const Newcomer& n) { return n.stream == stream; });
   const auto group = groups_.find(stream);
   if (group == groups_.end()) return;
   const std::string name = group->second.info.key.name;
@@ -310,32 +313,52 @@ void Router::message(StreamId stream, const wire::ToRouter& message) {
   std::visit([&](const auto& m) { on(stream, m); }, message);
 }
 
-std::optional<std::string> Router::refusal_of(const wire::Hello& m) const {
-  const wire::GroupInfo& info = m.group;
-  if (m.version != wire::kVersion) return str("protocol version ", m.version, "; the router speaks ", wire::kVersion);
+std::optional<std::string> Router::refusal_of(const wire::GroupInfo& info) const {
   if (info.model_hash != rules_.model_hash) {
     return str("model_hash ", info.model_hash, "; the router serves a model with ", rules_.model_hash,
                ". Give all groups the same model file");
   }
   if (const auto why = nonsense_in(info)) return why;
   for (const auto& [stream, other] : groups_) {
-    if (info.key.name == other.info.key.name) return str("a group named ", info.key.name, " is here already");
     if (const auto why = misfit(info, other.info)) return why;
   }
   return std::nullopt;
 }
 
-void Router::on(StreamId stream, const wire::Hello& m) {
-  if (groups_.contains(stream)) return;
-  if (const auto why = refusal_of(m)) {
-    ++counters_.refused;
-    refusals_.push_back(str("group ", m.group.key.name, " refused: ", *why));
-    to_leaders_.emplace_back(stream, wire::Refuse{.why = *why});
-    return;
+std::optional<StreamId> Router::stream_of(const std::string& name) const {
+  for (const auto& [stream, group] : groups_) {
+    if (group.info.key.name == name) return stream;
   }
+  return std::nullopt;
+}
+
+void Router::on(StreamId stream, const wire::Hello& m) {
+  if (!groups_.contains(stream)) admit(stream, m, clock_.now() + kNamePatience);
+}
+
+void Router::admit(StreamId stream, const wire::Hello& m, Instant patience) {
+  const wire::GroupKey& key = m.group.key;
+  auto why = m.version == wire::kVersion ? refusal_of(m.group)
+                                         : str("protocol version ", m.version, "; the router speaks ", wire::kVersion);
+  if (const auto taken = stream_of(key.name); taken && !why) {
+    if (groups_.at(*taken).info.key == key) {  // the same process dialled again; we are the last to notice
+      closed(*taken, "it dialled again");
+    } else if (clock_.now() < patience) {  // a restarted group comes back before the end of the old one is noticed
+      return newcomers_.push_back({.stream = stream, .hello = m, .patience = patience});
+    } else {
+      why = str("a group named ", key.name, " is here already");
+    }
+  }
+  if (!why) return welcome(stream, m.group);
+  ++counters_.refused;
+  refusals_.push_back(str("group ", key.name, " refused: ", *why));
+  to_leaders_.emplace_back(stream, wire::Refuse{.why = *why});
+}
+
+void Router::welcome(StreamId stream, const wire::GroupInfo& info) {
   to_leaders_.emplace_back(stream, wire::Welcome{});
   rules_.milestones.reach("hello");
-  groups_[stream] = {.info = m.group, .full_until = {}, .stats = {}};
+  groups_[stream] = {.info = info, .full_until = {}, .stats = {}};
   const auto join = [this](StreamId prefill, StreamId decode) {
     const wire::GroupInfo &from = groups_.at(prefill).info, &to = groups_.at(decode).info;
     if (from.role == Role::decode || to.role == Role::prefill || from.role == to.role) return;

@@ -130,6 +130,11 @@ class Router {
     std::string why_failed;
     Account account;
   };
+  struct Newcomer {  // its name is taken by a group that may be about to be found dead
+    StreamId stream = 0;
+    wire::Hello hello;
+    Instant patience;
+  };
   struct Aborting {
     StreamId stream = 0;
     wire::Attempt attempt;
@@ -147,7 +152,10 @@ class Router {
   void on(StreamId stream, const wire::Aborted& m);
   void on(StreamId stream, const wire::Stats& m);
 
-  std::optional<std::string> refusal_of(const wire::Hello& m) const;
+  std::optional<std::string> refusal_of(const wire::GroupInfo& info) const;
+  std::optional<StreamId> stream_of(const std::string& name) const;
+  void admit(StreamId stream, const wire::Hello& m, Instant patience);
+  void welcome(StreamId stream, const wire::GroupInfo& info);
   bool is_free(StreamId stream) const;
   std::optional<Route> free_route(const std::set<StreamId>& without) const;
   std::optional<Route> colocated_route(const Served& served) const;
@@ -169,6 +177,7 @@ class Router {
   const RouterRules rules_;
   const Clock& clock_;
   std::map<StreamId, Group> groups_;
+  std::vector<Newcomer> newcomers_;
   Pairs pairs_;
   std::map<RequestId, Served> served_;
   std::deque<RequestId> queue_;

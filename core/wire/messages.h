@@ -335,7 +335,7 @@ using ToRouter = std::variant<Hello, Opened, Paired, Unpaired, Reserved, Full, T
 
 // ---- rank → leader of the peer group
 
-struct PairHello {  // prefill rank → decode leader: I reach every rank I will write to, and write to nobody of old
+struct PairHello {  // prefill rank → decode leader: I reach every rank I will write to
   int rank = 0;
   std::string transport;
   Speed speed;

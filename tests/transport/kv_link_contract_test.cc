@@ -12,6 +12,7 @@
 #include <ostream>
 #include <random>
 #include <set>
+#include <utility>
 
 #include "core/base/error.h"
 #include "core/seam/kv_link.h"
@@ -57,8 +58,8 @@ class KvLinkContract : public testing::TestWithParam<Kind> {
     if (!GetParam().missing.empty()) GTEST_SKIP() << GetParam().missing;
     a = make(kBytes);
     b = make(kBytes);
-    to_b = a->connect(b->address());
-    to_a = b->connect(a->address());
+    to_b = a.connect(b);
+    to_a = b.connect(a);
   }
   Observed make(size_t bytes) { return {GetParam().make(fabric, bytes)}; }
 
@@ -205,7 +206,7 @@ TEST_P(KvLinkContract, BothDirectionsWorkAtOnce) {
 
 TEST_P(KvLinkContract, ARankWithoutMemorySendsAndFlushes) {
   Observed c = make(0);
-  const PeerId to_c = a->connect(c->address()), c_to_a = c->connect(a->address());
+  const PeerId to_c = a.connect(c), c_to_a = c.connect(a);
   EXPECT_TRUE(c->memory().empty());
   c->flush(c_to_a, 5);
   c->send(c_to_a, "to a");
@@ -218,7 +219,7 @@ TEST_P(KvLinkContract, ManyPeersAreToldApart) {
   std::vector<Observed> others;
   std::vector<PeerId> ids;
   for (int i = 0; i < 5; ++i) others.push_back(make(4096));
-  for (auto& other : others) ids.push_back(a->connect(other->address()));
+  for (auto& other : others) ids.push_back(a.connect(other));
   for (size_t i = 0; i < others.size(); ++i) {
     a->memory()[i] = static_cast<std::byte>(i + 1);
     a.put(ids[i], {.from = i, .to = 9, .bytes = 1});
@@ -239,10 +240,10 @@ TEST_P(KvLinkContract, ManyPeersAreToldApart) {
 }
 
 TEST_P(KvLinkContract, WhatIsNoAddressIsAnError) {
-  const std::string good = b->address();
+  const std::string good = b.address();
   const auto refused = [&](const std::string& address) {
     try {
-      a->connect(address);
+      a.connect(address);
     } catch (const Error&) {
       return true;
     }
@@ -265,28 +266,135 @@ TEST_P(KvLinkContract, WhatIsNoAddressIsAnError) {
   EXPECT_TRUE(until([&] { return !b.received.empty(); }, {&a, &b}));
 }
 
-TEST_P(KvLinkContract, NothingIsHeardOfAPeerAfterDisconnect) {
+TEST_P(KvLinkContract, NothingIsHeardOfAChannelAfterItIsClosedButThat) {
   for (int i = 0; i < 100; ++i) {
     a.put(to_b, {.from = 0, .to = 0, .bytes = kBytes - 1});
     a->flush(to_b, 1);
     a->send(to_b, std::string(100000, 'x'));
+    b->send(to_a, "to nobody");
   }
-  a->disconnect(to_b);
+  const ChannelId closed = std::exchange(a.channel, a->open());
+  a->close(closed);
   // A second connection works, and by the time it has, the first would have spoken.
-  const PeerId again = a->connect(b->address());
+  const PeerId again = a.connect(b);
   EXPECT_NE(again, to_b);
   a->memory()[0] = std::byte{42};
   a.put(again, {.from = 0, .to = kBytes - 1, .bytes = 1});
   ASSERT_TRUE(settled(a, again));
   EXPECT_EQ(b->memory()[kBytes - 1], std::byte{42});
-  ASSERT_EQ(a.flushed.size(), 1u);
+  ASSERT_TRUE(until([&] { return !a.fenced.empty(); }, {&a, &b}));
+  EXPECT_EQ(a.flushed.size(), 1u);
+  EXPECT_TRUE(a.received.empty());
   EXPECT_TRUE(a.broken.empty());
+  EXPECT_EQ(a.closed, std::vector<ChannelId>{closed});
+  EXPECT_EQ(a.fenced, std::vector<ChannelId>{closed});
+}
+
+TEST_P(KvLinkContract, MessagesComeThroughTheChannelThatTheyWereSentTo) {
+  const ChannelId second = a->open();
+  const PeerId to_second = b.connect(a->address(second));
+  EXPECT_NE(a->address(second), a.address());
+  b->send(to_second, "second");
+  ASSERT_TRUE(until([&] { return a.received.size() == 1; }, {&a, &b}));
+  b->send(to_a, "first");
+  ASSERT_TRUE(until([&] { return a.received.size() == 2; }, {&a, &b}));
+  EXPECT_EQ(a.received, (std::vector<std::string>{"second", "first"}));
+  EXPECT_EQ(a.received_through, (std::vector<ChannelId>{second, a.channel}));
+}
+
+// Several groups share a's memory; one is fenced off.
+TEST_P(KvLinkContract, ClosingAChannelFencesItsPeersOffAndNobodyElse) {
+  Observed c = make(kBytes);
+  const ChannelId of_c = a->open();
+  const PeerId c_to_a = c.connect(a->address(of_c)), to_c = a->connect(of_c, c.address());
+  fill(b->memory());
+  fill(c->memory());
+  b.put(to_a, {.from = 0, .to = 0, .bytes = kBytes});
+  ASSERT_TRUE(settled(b, to_a));
+
+  a->close(a.channel);
+  ASSERT_TRUE(until([&] { return !a.fenced.empty(); }, {&a, &b, &c}));
+  EXPECT_EQ(a.closed, std::vector<ChannelId>{a.channel});
+  EXPECT_EQ(a.fenced, std::vector<ChannelId>{a.channel});
+  std::fill(a->memory().begin(), a->memory().end(), std::byte{0});
+  b.put(to_a, {.from = 0, .to = 0, .bytes = kBytes});
+  b->flush(to_a, 1);
+  b->send(to_a, "still there?");
+  ASSERT_TRUE(until([&] { return !b.broken.empty(); }, {&a, &b, &c}));
+  EXPECT_EQ(b.broken[0].peer, to_a);
+
+  c.put(c_to_a, {.from = 0, .to = kBytes / 2, .bytes = kBytes / 2});
+  c->flush(c_to_a, 2);
+  a->send(to_c, "to c");
+  const auto heard = [&] { return !c.flushed.empty() && !c.received.empty(); };
+  ASSERT_TRUE(until(heard, {&a, &b, &c}));
+  EXPECT_TRUE(c.broken.empty());
+  EXPECT_TRUE(a.received.empty());
+  EXPECT_EQ(b.flushed.size(), 1u);
+  EXPECT_EQ(copy_of(a->memory().first(kBytes / 2)), std::vector<std::byte>(kBytes / 2));
+  EXPECT_EQ(copy_of(a->memory().last(kBytes / 2)), copy_of(c->memory().first(kBytes / 2)));
+}
+
+TEST_P(KvLinkContract, BothSidesMayCloseAtOnce) {
+  a.put(to_b, {.from = 0, .to = 0, .bytes = kBytes});
+  b.put(to_a, {.from = 0, .to = 0, .bytes = kBytes});
+  ASSERT_TRUE(settled(a, to_b));
+  ASSERT_TRUE(settled(b, to_a));
+  a->close(a.channel);
+  b->close(b.channel);
+  ASSERT_TRUE(until([&] { return !a.fenced.empty() && !b.fenced.empty(); }, {&a, &b}));
+  EXPECT_TRUE(a.broken.empty());
+  EXPECT_TRUE(b.broken.empty());
+}
+
+TEST_P(KvLinkContract, AChannelThatNobodyUsedCloses) {
+  const ChannelId unused = a->open();
+  a->close(unused);
+  EXPECT_TRUE(until([&] { return !a.fenced.empty(); }, {&a}));
+  EXPECT_EQ(a.closed, std::vector<ChannelId>{unused});
+}
+
+TEST_P(KvLinkContract, TheAddressOfAClosedChannelIsBroken) {
+  const ChannelId closing = a->open();
+  const std::string address = a->address(closing);
+  a->close(closing);
+  ASSERT_TRUE(until([&] { return !a.fenced.empty(); }, {&a, &b}));
+  const PeerId to_closed = b.connect(address);
+  b.put(to_closed, {.from = 0, .to = 0, .bytes = 1});
+  b->flush(to_closed, 1);
+  ASSERT_TRUE(until([&] { return !b.broken.empty(); }, {&a, &b}));
+  EXPECT_EQ(b.broken[0].peer, to_closed);
+  EXPECT_TRUE(b.flushed.empty());
+  b->send(to_a, "the others work");
+  EXPECT_TRUE(until([&] { return !a.received.empty(); }, {&a, &b}));
+}
+
+TEST_P(KvLinkContract, TheSizeOfAPeersMemoryStandsInItsAddress) {
+  const Observed c = make(3 * 4096);
+  EXPECT_EQ(a->memory_bytes(to_b), kBytes);
+  EXPECT_EQ(a->memory_bytes(a.connect(c)), 3u * 4096);
+}
+
+// Groups come and go for as long as a rank lives.
+TEST_P(KvLinkContract, ChannelsComeAndGo) {
+  for (int round = 0; round < 30; ++round) {
+    const ChannelId channel = a->open();
+    const PeerId peer = b.connect(a->address(channel));
+    b->memory()[0] = static_cast<std::byte>(round + 1);
+    b.put(peer, {.from = 0, .to = 0, .bytes = 1});
+    ASSERT_TRUE(settled(b, peer)) << "round " << round;
+    ASSERT_EQ(a->memory()[0], static_cast<std::byte>(round + 1));
+    a->close(channel);
+    ASSERT_TRUE(until([&] { return !a.fenced.empty() && !b.broken.empty(); }, {&a, &b})) << "round " << round;
+    a.fenced.clear();
+    b.broken.clear();
+  }
 }
 
 TEST_P(KvLinkContract, ALinkThatGoesWithWorkInFlightHurtsNobody) {
   Observed c = make(kBytes);
-  const PeerId c_to_b = c->connect(b->address());
-  b->connect(c->address());
+  const PeerId c_to_b = c.connect(b);
+  b.connect(c);
   for (int i = 0; i < 20; ++i) {
     c.put(c_to_b, {.from = 0, .to = 0, .bytes = kBytes});
     c->send(c_to_b, std::string(KvLink::kMaxMessage, 'x'));
@@ -322,9 +430,11 @@ TEST_P(KvLinkContract, APieceOutsideOfEitherMemoryIsABug) {
   EXPECT_DEATH(a.put(to_b, {.from = 1, .to = 0, .bytes = kBytes}), "this rank's memory");
 }
 
-TEST_P(KvLinkContract, TheIdOfADisconnectedPeerIsABug) {
-  a->disconnect(to_b);
+TEST_P(KvLinkContract, TheIdOfAClosedChannelOrItsPeerIsABug) {
+  a->close(a.channel);
   EXPECT_DEATH(a->flush(to_b, 0), "the peer is connected");
+  EXPECT_DEATH(a->close(a.channel), "the channel is open");
+  EXPECT_DEATH(a.connect(b), "the channel is open");
 }
 
 TEST_P(KvLinkContract, AMessageThatIsTooLargeIsABug) {

@@ -50,10 +50,8 @@ class FarEnd {
 
   const std::string& address() const { return address_; }
   void connect_to(const std::string& address) const { write_frame(socket_, address); }
-  std::string memory() const {
-    write_frame(socket_, "memory");
-    return read_frame(socket_).value_or("");
-  }
+  std::string memory() const { return ask("memory"); }
+  void storm(int half) const { ask("storm " + std::to_string(half)); }
   void stop() const {  // returns when it stands still
     ::kill(pid_, SIGSTOP);
     int status = 0;
@@ -67,6 +65,11 @@ class FarEnd {
   }
 
  private:
+  std::string ask(const std::string& order) const {
+    write_frame(socket_, order);
+    return read_frame(socket_).value_or("");
+  }
+
   pid_t pid_ = -1;
   int socket_ = -1;
   std::string address_;
@@ -84,15 +87,15 @@ class KvLinkProcesses : public testing::TestWithParam<Case> {
   void SetUp() override {
     if (GetParam().name == "rdma" && rdma_devices().empty())
       GTEST_SKIP() << "no RDMA device (/sys/class/infiniband is empty); use the rdma lane";
-    near.link = make_ucx_link({.transport = GetParam().transport, .memory_bytes = kBytes});
+    near = {make_ucx_link({.transport = GetParam().transport, .memory_bytes = kBytes})};
     far = std::make_unique<FarEnd>(GetParam().transport);
     ASSERT_FALSE(far->address().empty()) << "kv_link_peer did not start";
     to_far = introduce(*far);
     for (std::byte& byte : near->memory()) byte = static_cast<std::byte>(random());
   }
   PeerId introduce(const FarEnd& end) {
-    end.connect_to(near->address());
-    return near->connect(end.address());
+    end.connect_to(near.address());
+    return near.connect(end.address());
   }
   bool echoes(PeerId peer, const std::string& message) {
     const size_t n = near.received.size();
@@ -102,6 +105,23 @@ class KvLinkProcesses : public testing::TestWithParam<Case> {
   bool noticed() {
     return until([&] { return !near.broken.empty(); }, {&near});
   }
+  bool closed() {
+    return until([&] { return !near.closed.empty(); }, {&near});
+  }
+  bool fenced() {
+    return until([&] { return !near.fenced.empty(); }, {&near});
+  }
+  std::span<std::byte> half(size_t which) const { return near->memory().subspan(which * kBytes / 2, kBytes / 2); }
+  // Waits until somebody writes there, some more than once around.
+  bool is_written_to(std::span<const std::byte> bytes) {
+    for (int round = 0; round < 3; ++round) {
+      const std::vector<std::byte> before(bytes.begin(), bytes.end());
+      const auto differs = [&] { return !std::equal(bytes.begin(), bytes.end(), before.begin()); };
+      if (!until(differs, {&near})) return false;
+    }
+    return true;
+  }
+  bool shares_memory() const { return GetParam().carrier == "shm"; }
 
   Observed near;
   std::unique_ptr<FarEnd> far;
@@ -160,9 +180,10 @@ TEST_P(KvLinkProcesses, APeerThatIsKilledUnderLoadIsBrokenAndHurtsNobody) {
   far->kill();
   for (int i = 0; i < 200; ++i) load();  // more than any buffer between us holds
   ASSERT_TRUE(noticed());
-  load();  // until it is disconnected, posting is allowed and does nothing
+  load();  // until its channel is closed, posting is allowed and does nothing
   near->transport(to_far);
-  near->disconnect(to_far);
+  near->close(std::exchange(near.channel, near->open()));
+  EXPECT_TRUE(fenced());
   EXPECT_EQ(near.broken.size(), 1u);
 
   FarEnd next(GetParam().transport);
@@ -174,11 +195,13 @@ TEST_P(KvLinkProcesses, APeerThatIsKilledUnderLoadIsBrokenAndHurtsNobody) {
 TEST_P(KvLinkProcesses, TheAddressOfADeadProcessIsBroken) {
   FarEnd dead(GetParam().transport);
   dead.kill();
-  const PeerId to_dead = near->connect(dead.address());
+  const ChannelId of_dead = near->open();
+  const PeerId to_dead = near->connect(of_dead, dead.address());
   near->flush(to_dead, 1);
   ASSERT_TRUE(noticed());
   EXPECT_EQ(near.broken[0].peer, to_dead);
-  near->disconnect(to_dead);
+  near->close(of_dead);
+  EXPECT_TRUE(fenced());
   EXPECT_TRUE(echoes(to_far, "alive"));
 }
 
@@ -186,7 +209,8 @@ TEST_P(KvLinkProcesses, APeerThatIsKilledWhileItConnectsIsBroken) {
   // Stopped before it can answer, so the connection is half made when it dies.
   FarEnd stopped(GetParam().transport);
   stopped.stop();
-  const PeerId to_stopped = near->connect(stopped.address());
+  const ChannelId of_stopped = near->open();
+  const PeerId to_stopped = near->connect(of_stopped, stopped.address());
   near.put(to_stopped, {.from = 0, .to = 0, .bytes = kBytes});
   near->flush(to_stopped, 9);
   near->send(to_stopped, "hello?");
@@ -194,8 +218,60 @@ TEST_P(KvLinkProcesses, APeerThatIsKilledWhileItConnectsIsBroken) {
   stopped.kill();
   ASSERT_TRUE(noticed());
   EXPECT_EQ(near.broken[0].peer, to_stopped);
-  near->disconnect(to_stopped);
+  near->close(of_stopped);
+  EXPECT_TRUE(fenced());
   EXPECT_TRUE(echoes(to_far, "alive"));
+}
+
+TEST_P(KvLinkProcesses, AWriterThatLivesIsFencedOffAndNobodyElse) {
+  FarEnd other(GetParam().transport);
+  const ChannelId of_other = near->open();
+  other.connect_to(near->address(of_other));
+  near->connect(of_other, other.address());
+  far->storm(0);
+  other.storm(1);
+  ASSERT_TRUE(is_written_to(half(0)));
+  ASSERT_TRUE(is_written_to(half(1)));
+  near->close(near.channel);
+  ASSERT_TRUE(fenced());
+  const std::vector<std::byte> left(half(0).begin(), half(0).end());
+  EXPECT_TRUE(is_written_to(half(1)));
+  EXPECT_EQ(far->memory().size(), kBytes);  // it lives, and would write
+  EXPECT_TRUE(is_written_to(half(1)));
+  EXPECT_TRUE(std::equal(left.begin(), left.end(), half(0).begin()));
+  EXPECT_EQ(near.closed, std::vector<ChannelId>{near.channel});
+  EXPECT_EQ(near.fenced, std::vector<ChannelId>{near.channel});
+  EXPECT_TRUE(near.broken.empty());
+}
+
+TEST_P(KvLinkProcesses, AWriterThatIsStoppedAndSharesMemoryIsFencedOffWhenItIsKilled) {
+  if (!shares_memory()) GTEST_SKIP() << "does not share memory";
+  far->storm(0);
+  ASSERT_TRUE(is_written_to(half(0)));
+  far->stop();
+  near->close(near.channel);
+  ASSERT_TRUE(closed());
+  for (int i = 0; i < 10000; ++i) near.poll();
+  EXPECT_TRUE(near.fenced.empty());
+  far->kill();
+  EXPECT_TRUE(fenced());
+}
+
+TEST_P(KvLinkProcesses, AWriterThatGoesOnAfterItWasStoppedWritesNoMoreAfterFenced) {
+  far->storm(0);
+  ASSERT_TRUE(is_written_to(half(0)));
+  far->stop();
+  near->close(near.channel);
+  ASSERT_TRUE(closed());
+  if (shares_memory()) far->go_on();
+  ASSERT_TRUE(fenced());
+  const std::vector<std::byte> left(half(0).begin(), half(0).end());
+  far->go_on();
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_EQ(far->memory().size(), kBytes);  // it goes on
+    for (int poll = 0; poll < 1000; ++poll) near.poll();
+  }
+  EXPECT_TRUE(std::equal(left.begin(), left.end(), half(0).begin()));
 }
 
 INSTANTIATE_TEST_SUITE_P(Ucx, KvLinkProcesses,

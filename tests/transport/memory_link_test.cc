@@ -12,7 +12,7 @@ namespace {
 TEST(MemoryLink, AMessageOvertakesPutsThatWereNotFlushed) {
   MemoryFabric fabric;
   Observed a{fabric.make_link(8)}, b{fabric.make_link(8)};
-  const PeerId to_b = a->connect(b->address());
+  const PeerId to_b = a.connect(b);
   a->memory()[0] = std::byte{7};
   a.put(to_b, {.from = 0, .to = 0, .bytes = 1});
   a->send(to_b, "done?");
@@ -26,8 +26,8 @@ TEST(MemoryLink, AMessageOvertakesPutsThatWereNotFlushed) {
 TEST(MemoryLink, AKilledMemberIsBrokenToItsPeersOnce) {
   MemoryFabric fabric;
   Observed a{fabric.make_link(8)};
-  const auto b = fabric.make_link(8), c = fabric.make_link(8);
-  const PeerId to_b = a->connect(b->address()), to_c = a->connect(c->address());
+  const Observed b{fabric.make_link(8)}, c{fabric.make_link(8)};
+  const PeerId to_b = a.connect(b), to_c = a.connect(c);
   const auto post_to_b = [&] {
     a.put(to_b, {.from = 0, .to = 0, .bytes = 8});
     a->flush(to_b, 1);
@@ -35,10 +35,10 @@ TEST(MemoryLink, AKilledMemberIsBrokenToItsPeersOnce) {
   };
   post_to_b();
   a->flush(to_c, 2);
-  fabric.kill(b->address());
+  fabric.kill(b.address());
   while (a.poll()) {
   }
-  post_to_b();  // until it is disconnected, posting is allowed and does nothing
+  post_to_b();  // until its channel is closed, posting is allowed and does nothing
   while (a.poll()) {
   }
   ASSERT_EQ(a.broken.size(), 1u);
@@ -50,10 +50,10 @@ TEST(MemoryLink, AKilledMemberIsBrokenToItsPeersOnce) {
 TEST(MemoryLink, ACutIsBrokenToBothSidesAndToNobodyElse) {
   MemoryFabric fabric;
   Observed a{fabric.make_link(8)}, b{fabric.make_link(8)}, c{fabric.make_link(8)};
-  a->connect(b->address());
-  b->connect(a->address());
-  c->connect(a->address());
-  fabric.cut(b->address(), a->address());
+  a.connect(b);
+  b.connect(a);
+  c.connect(a);
+  fabric.cut(b.address(), a.address());
   for (Observed* link : {&a, &b, &c}) link->poll();
   EXPECT_EQ(a.broken.size(), 1u);
   EXPECT_EQ(b.broken.size(), 1u);
@@ -63,7 +63,7 @@ TEST(MemoryLink, ACutIsBrokenToBothSidesAndToNobodyElse) {
 TEST(MemoryLink, ALinkThatIsGoneIsBrokenToItsPeers) {
   MemoryFabric fabric;
   Observed a{fabric.make_link(8)}, b{fabric.make_link(8)};
-  a->connect(b->address());
+  a.connect(b);
   b.link.reset();
   a.poll();
   EXPECT_EQ(a.broken.size(), 1u);
@@ -92,7 +92,7 @@ void rally(Observed& mine, PeerId peer, int first) {
 TEST(MemoryLink, RanksMayBeThreads) {
   MemoryFabric fabric;
   Observed a{fabric.make_link(2 * sizeof(int))}, b{fabric.make_link(2 * sizeof(int))};
-  const PeerId to_b = a->connect(b->address()), to_a = b->connect(a->address());
+  const PeerId to_b = a.connect(b), to_a = b.connect(a);
   std::thread other([&] { rally(b, to_a, 1); });
   rally(a, to_b, 0);
   other.join();

@@ -16,11 +16,15 @@ namespace ferry {
 
 namespace {
 
-std::string this_host() {
+std::string this_boot() {
   std::string boot;
   std::ifstream("/proc/sys/kernel/random/boot_id") >> boot;
+  return boot;
+}
+
+std::string this_host() {
   std::error_code none;
-  return boot + " " + std::filesystem::read_symlink("/proc/self/ns/pid", none).string();
+  return this_boot() + " " + std::filesystem::read_symlink("/proc/self/ns/pid", none).string();
 }
 
 // nullopt: there is no such process, or it is dead and waits to be buried.
@@ -29,10 +33,13 @@ std::optional<uint64_t> start_of(int32_t pid) {
   std::string stat(std::istreambuf_iterator<char>(file), {});
   // "PID (NAME) STATE ...": the name may hold anything, so the fields are counted from its end.
   std::istringstream fields(stat.substr(std::min(stat.size(), stat.rfind(')') + 1)));
-  constexpr int kState = 3, kStarted = 22;  // as proc(5) numbers them
+  constexpr int kState = 3, kThreads = 20, kStarted = 22;  // as proc(5) numbers them
+  bool dead = false;
   std::string field;
   for (int i = kState; fields >> field; ++i) {
-    if (i == kState && (field == "Z" || field == "X")) return std::nullopt;
+    if (i == kState) dead = field == "Z" || field == "X";
+    // Its first thread is dead before the others are, and those may be in the middle of a copy.
+    if (i == kThreads && dead && std::stoll(field) <= 1) return std::nullopt;
     if (i == kStarted) return std::stoull(field);
   }
   return std::nullopt;
@@ -47,6 +54,11 @@ Process process_of(int32_t pid) { return {.host = this_host(), .pid = pid, .star
 bool has_ended(const Process& process) {
   static const std::string host = this_host();
   return process.host == host && start_of(process.pid) != process.started;
+}
+
+bool on_this_machine(const Process& process) {
+  static const std::string boot = this_boot();
+  return process.host.starts_with(boot);
 }
 
 }  // namespace ferry

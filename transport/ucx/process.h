@@ -24,6 +24,9 @@ struct Process {
 Process this_process();
 Process process_of(int32_t pid);  // a living one, of this host
 
-bool has_ended(const Process& process);  // false as well where it cannot be seen from here
+// With all its threads, so that it writes nothing any more. False as well where it cannot be seen from here.
+bool has_ended(const Process& process);
+
+bool on_this_machine(const Process& process);  // perhaps in another container, where it cannot be seen
 
 }  // namespace ferry

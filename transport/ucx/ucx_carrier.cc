@@ -1,12 +1,10 @@
 #include "transport/ucx/ucx_carrier.h"
 
-#include <array>
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <map>
-#include <memory>
-#include <optional>
 #include <regex>
+#include <vector>
 
 #include "core/base/check.h"
 
@@ -34,25 +32,47 @@ std::string info_of(ucp_ep_h endpoint) {
   return result;
 }
 
+struct Lane {
+  std::string number;
+  std::string family;
+  bool carries_messages = false;
+};
+
+// #   lane[0]:  1:sysv/memory.0 md[1]  -> md[1]/sysv/sysdev[255] am am_bw#0 keepalive
+std::vector<Lane> lanes_in(const std::string& info) {
+  static const std::regex lane_line(R"(lane\[(\d+)\]:\s*\d+:(\w+)/.*)");
+  std::vector<Lane> lanes;
+  for (std::sregex_iterator line(info.begin(), info.end(), lane_line), end; line != end; ++line) {
+    const bool carries_messages = line->str().find(" am ") != std::string::npos || line->str().ends_with(" am");
+    lanes.push_back({.number = (*line)[1], .family = family_of((*line)[2]), .carries_messages = carries_messages});
+  }
+  return lanes;
+}
+
 }  // namespace
 
 std::string carrier_of(ucp_ep_h endpoint) { return carrier_in(info_of(endpoint)); }
 
-// #   lane[0]:  1:sysv/memory.0 md[1]  -> md[1]/sysv/sysdev[255] am am_bw#0 keepalive
-// #   put[0]: 0..<short>..4294967296..<bcopy>..(inf)
 std::string carrier_in(std::string_view endpoint_info) {
-  static const std::regex lane_line(R"(lane\[(\d+)\]:\s*\d+:(\w+)/.*)"), put_line(R"(put\[(\d+)\]:)");
+  // #   put[0]: 0..<short>..4294967296..<bcopy>..(inf)
+  static const std::regex put_line(R"(put\[(\d+)\]:)");
   const std::string info(endpoint_info);
-  std::map<std::string, std::string> transports;  // by lane
-  std::string of_messages = "unknown";
-  for (std::sregex_iterator line(info.begin(), info.end(), lane_line), end; line != end; ++line) {
-    transports[(*line)[1]] = (*line)[2];
-    if (line->str().find(" am ") != std::string::npos || line->str().ends_with(" am")) of_messages = (*line)[2];
-  }
+  const std::vector<Lane> lanes = lanes_in(info);
   std::smatch put;
-  const bool has_put_lane = std::regex_search(info, put, put_line) && transports.contains(put[1]);
-  // Without a lane for puts, UCX makes them out of messages.
-  return family_of(has_put_lane ? transports[put[1]] : of_messages);
+  if (std::regex_search(info, put, put_line)) {
+    for (const Lane& lane : lanes)
+      if (lane.number == put[1]) return lane.family;
+  }
+  for (const Lane& lane : lanes)
+    if (lane.carries_messages) return lane.family;  // without a lane for puts, UCX makes them out of messages
+  return "unknown";
+}
+
+bool shares_memory(ucp_ep_h endpoint) { return shares_memory_in(info_of(endpoint)); }
+
+bool shares_memory_in(std::string_view endpoint_info) {
+  const std::vector<Lane> lanes = lanes_in(std::string(endpoint_info));
+  return std::any_of(lanes.begin(), lanes.end(), [](const Lane& lane) { return lane.family == "shm"; });
 }
 
 }  // namespace ferry

@@ -14,4 +14,9 @@ std::string carrier_of(ucp_ep_h endpoint);
 // The same from what ucp_ep_print_info prints: the one place where every UCX since 1.13 tells which lane does what.
 std::string carrier_in(std::string_view endpoint_info);
 
+// Whether any lane is shared memory: then either side can write what the other one shares, whatever becomes of the
+// connection.
+bool shares_memory(ucp_ep_h endpoint);
+bool shares_memory_in(std::string_view endpoint_info);
+
 }  // namespace ferry

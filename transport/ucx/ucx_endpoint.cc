@@ -4,6 +4,7 @@
 
 #include "core/base/error.h"
 #include "transport/ucx/ucx_carrier.h"
+#include "transport/ucx/ucx_inbox.h"
 
 namespace ferry {
 
@@ -15,39 +16,59 @@ UcxRequests::Post flush_of(ucp_ep_h endpoint) {
 
 }  // namespace
 
-UcxEndpoint::UcxEndpoint(ucp_worker_h worker, UcxRequests& requests, const UcxAddress& peer, Failed failed)
+UcxEndpoint::UcxEndpoint(ucp_worker_h worker, UcxRequests& requests, UcxAddress peer, Failed failed)
     : requests_(requests),
+      peer_(std::move(peer)),
       failed_(std::move(failed)),
-      process_(peer.process),
-      base_(peer.base),
-      memory_bytes_(peer.bytes) {
+      shares_memory_(on_this_machine(peer_.process)) {
   look_after_peer();  // UCX leaks what it has made of an endpoint when the shared memory behind it is gone
   if (!usable_) return;
-  const ucs_status_t status = open(worker, peer);
-  if (endpoint_) greet();
+  const ucs_status_t status = open(worker);
+  if (endpoint_) introduce();
   if (status != UCS_OK) fail(ucs_status_string(status));
 }
 
-ucs_status_t UcxEndpoint::open(ucp_worker_h worker, const UcxAddress& peer) {
+ucs_status_t UcxEndpoint::open(ucp_worker_h worker) {
   ucp_ep_params_t params{};
   params.field_mask =
       UCP_EP_PARAM_FIELD_REMOTE_ADDRESS | UCP_EP_PARAM_FIELD_ERR_HANDLING_MODE | UCP_EP_PARAM_FIELD_ERR_HANDLER;
-  params.address = reinterpret_cast<const ucp_address_t*>(peer.worker.data());
+  params.address = reinterpret_cast<const ucp_address_t*>(peer_.worker.data());
   params.err_mode = UCP_ERR_HANDLING_MODE_PEER;
   params.err_handler = {.cb = &UcxEndpoint::lost, .arg = this};
   ucp_ep_h endpoint = nullptr;
-  ucs_status_t status = ucp_ep_create(worker, &params, &endpoint);
-  if (status != UCS_OK) return status;
-  endpoint_ = endpoint;
-  ucp_rkey_h key = nullptr;
-  status = ucp_ep_rkey_unpack(endpoint, peer.key.data(), &key);
-  if (status == UCS_OK) key_.reset(key);
+  const ucs_status_t status = ucp_ep_create(worker, &params, &endpoint);
+  if (status == UCS_OK) endpoint_ = endpoint;
   return status;
+}
+
+// A flush of nothing ends when both sides are connected. Until then the endpoint must not be closed: UCX asserts, in
+// the peer, that nobody hangs up in the middle of the introductions.
+void UcxEndpoint::introduce() {
+  ++n_in_flight_;
+  requests_.send({}, flush_of(endpoint_), [this](ucs_status_t status, std::string&) {
+    --n_in_flight_;
+    settled_ = true;
+    if (status != UCS_OK) return fail(ucs_status_string(status));
+    if (endpoint_) shares_memory_ = ferry::shares_memory(endpoint_);
+  });
 }
 
 std::string UcxEndpoint::transport() const { return endpoint_ ? carrier_of(endpoint_) : "none"; }
 
+void UcxEndpoint::accept_key(const std::string& bytes) {
+  if (!usable_ || key_) return;
+  ucp_rkey_h key = nullptr;
+  const ucs_status_t status = ucp_ep_rkey_unpack(endpoint_, bytes.data(), &key);
+  if (status != UCS_OK) return fail(ucs_status_string(status));
+  key_.reset(key);
+  for (const auto& post : std::exchange(waiting_, {})) post();
+}
+
 void UcxEndpoint::put(const UcxMemory& from, std::span<const Piece> pieces) {
+  if (!key_ && usable_) {
+    waiting_.push_back([this, &from, later = std::vector(pieces.begin(), pieces.end())] { put(from, later); });
+    return;
+  }
   ucp_request_param_t params{};
   params.op_attr_mask = UCP_OP_ATTR_FIELD_MEMH | UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA;
   params.memh = from.handle();
@@ -56,7 +77,7 @@ void UcxEndpoint::put(const UcxMemory& from, std::span<const Piece> pieces) {
   for (const Piece& piece : pieces) {
     if (!usable_) return;
     const std::byte* source = from.span().data() + piece.from;
-    void* const answer = ucp_put_nbx(endpoint_, source, piece.bytes, base_ + piece.to, key_.get(), &params);
+    void* const answer = ucp_put_nbx(endpoint_, source, piece.bytes, peer_.base + piece.to, key_.get(), &params);
     if (UCS_PTR_IS_PTR(answer)) ++n_in_flight_;
     if (UCS_PTR_IS_ERR(answer)) fail(ucs_status_string(UCS_PTR_STATUS(answer)));
   }
@@ -69,43 +90,52 @@ void UcxEndpoint::put_ended(void* request, ucs_status_t status, void* endpoint) 
   if (status != UCS_OK) self.fail(ucs_status_string(status));
 }
 
-// A flush of nothing ends when both sides are connected. Until then the endpoint must not be closed: UCX asserts, in
-// the peer, that nobody hangs up in the middle of the introductions.
-void UcxEndpoint::greet() {
-  ++n_in_flight_;
-  requests_.send({}, flush_of(endpoint_), [this](ucs_status_t status, std::string&) {
-    --n_in_flight_;
-    settled_ = true;
-    if (status != UCS_OK) fail(ucs_status_string(status));
+void UcxEndpoint::flush(std::function<void()> flushed) {
+  if (!usable_) return;
+  if (!key_) {
+    waiting_.push_back([this, flushed = std::move(flushed)] { flush(flushed); });
+    return;
+  }
+  post({}, flush_of(endpoint_), [this, flushed = std::move(flushed)](ucs_status_t) {
+    if (usable_) flushed();
   });
 }
-
-void UcxEndpoint::flush(std::function<void()> flushed) { post({}, flush_of(endpoint_), std::move(flushed)); }
 
 void UcxEndpoint::send(std::string message) {
-  const auto post_message = [this](std::string& bytes, const ucp_request_param_t& params) {
-    return ucp_am_send_nbx(endpoint_, kMessageId, nullptr, 0, bytes.data(), bytes.size(), &params);
-  };
-  post(std::move(message), post_message, [] {});
+  if (usable_) post_message(kMessageId, std::move(message), [](ucs_status_t) {});
 }
 
-void UcxEndpoint::post(std::string bytes, const UcxRequests::Post& post, std::function<void()> done) {
-  if (!usable_) return;
+void UcxEndpoint::greet(const UcxGreeting& greeting) {
+  if (usable_) post_message(kGreetingId, packed(greeting), [](ucs_status_t) {});
+}
+
+void UcxEndpoint::post_message(unsigned id, std::string bytes, std::function<void(ucs_status_t)> ended) {
+  const auto send = [this, id](std::string& message, const ucp_request_param_t& params) {
+    return ucp_am_send_nbx(endpoint_, id, nullptr, 0, message.data(), message.size(), &params);
+  };
+  post(std::move(bytes), send, std::move(ended));
+}
+
+void UcxEndpoint::post(std::string bytes, const UcxRequests::Post& post, std::function<void(ucs_status_t)> ended) {
   ++n_in_flight_;
-  requests_.send(std::move(bytes), post, [this, done = std::move(done)](ucs_status_t status, std::string&) {
+  requests_.send(std::move(bytes), post, [this, ended = std::move(ended)](ucs_status_t status, std::string&) {
     --n_in_flight_;
     if (status != UCS_OK) fail(ucs_status_string(status));
-    if (usable_) done();
+    ended(status);
   });
 }
 
-void UcxEndpoint::close() {
-  usable_ = false;
-  finish_close();
+void UcxEndpoint::close(const Farewell& farewell) {
+  if (!std::exchange(usable_, false)) return;  // nothing was put, or the farewell is on its way
+  waiting_.clear();
+  post({}, flush_of(endpoint_), [this, farewell](ucs_status_t status) {
+    if (status != UCS_OK || !endpoint_) return hurry();
+    post_message(kGreetingId, packed(farewell), [this](ucs_status_t) { hurry(); });
+  });
 }
 
 bool UcxEndpoint::finish_close() {
-  if (endpoint_ && settled_) {
+  if (endpoint_ && settled_ && said_farewell_) {
     ucp_request_param_t params{};
     params.op_attr_mask = UCP_OP_ATTR_FIELD_FLAGS;
     params.flags = UCP_EP_CLOSE_FLAG_FORCE;  // cancels what is in flight
@@ -120,11 +150,13 @@ void UcxEndpoint::lost(void* endpoint, ucp_ep_h, ucs_status_t status) {
 }
 
 void UcxEndpoint::look_after_peer() {
-  if (usable_ && has_ended(process_)) fail(str("process ", process_.pid, " has ended"));
+  if (usable_ && has_ended(peer_.process)) fail(str("process ", peer_.process.pid, " has ended"));
 }
 
 void UcxEndpoint::fail(std::string why) {
   settled_ = true;
+  said_farewell_ = true;
+  waiting_.clear();
   if (std::exchange(usable_, false)) failed_(std::move(why));
 }
 

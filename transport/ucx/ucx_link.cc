@@ -1,7 +1,6 @@
 #include "transport/ucx/ucx_link.h"
 
-#include <chrono>
-#include <deque>
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -11,10 +10,7 @@
 #include "transport/ucx/lock_limit.h"
 #include "transport/ucx/network_devices.h"
 #include "transport/ucx/ucx_address.h"
-#include "transport/ucx/ucx_endpoint.h"
-#include "transport/ucx/ucx_handles.h"
-#include "transport/ucx/ucx_memory.h"
-#include "transport/ucx/ucx_requests.h"
+#include "transport/ucx/ucx_channel.h"
 #include "transport/ucx/ucx_settings.h"
 
 namespace ferry {
@@ -26,175 +22,118 @@ class UcxLink final : public KvLink {
   explicit UcxLink(const UcxOptions& options);
   ~UcxLink() override;
 
-  std::span<std::byte> memory() override { return memory_.span(); }
-  std::string address() const override;
-  PeerId connect(const std::string& address) override;
-  void disconnect(PeerId peer) override;
+  std::span<std::byte> memory() override { return common_.memory.span(); }
+  ChannelId open() override;
+  std::string address(ChannelId channel) const override { return opened(channel).address(); }
+  PeerId connect(ChannelId channel, const std::string& address) override;
+  void close(ChannelId channel) override;
+  uint64_t memory_bytes(PeerId peer) const override { return connected(peer).peer().bytes; }
   void put(PeerId peer, std::span<const Piece> pieces) override;
   void flush(PeerId peer, uint64_t tag) override;
   void send(PeerId peer, std::string_view message) override;
   std::optional<LinkEvent> poll() override;
   std::string transport(PeerId peer) const override { return connected(peer).transport(); }
-  LinkCounters counters() const override { return counters_; }
+  LinkCounters counters() const override { return common_.counters; }
 
  private:
-  void listen();
-  static ucs_status_t arrive(void* link, const void* header, size_t header_bytes, void* data, size_t bytes,
-                             const ucp_am_recv_param_t* how);
-  void fetch(void* announced, size_t bytes);
-  void hand_out(std::string message);
+  UcxChannel& opened(ChannelId channel) const;
   UcxEndpoint& connected(PeerId peer) const;
   void progress();
-  void look_after_peers();
-  void forget_events_of(PeerId peer);
+  void forget_events_of(ChannelId channel);
 
-  // In the order in which UCX wants them made, and unmade: what a request touches outlives the worker.
-  UcxContext context_;
-  UcxMemory memory_;
-  std::deque<LinkEvent> events_;
-  LinkCounters counters_;
-  UcxRequests requests_;
-  PeerId next_peer_ = 0;
-  std::chrono::steady_clock::time_point next_look_;
-  std::map<PeerId, std::unique_ptr<UcxEndpoint>> peers_;
-  std::vector<std::unique_ptr<UcxEndpoint>> closing_;
-  UcxWorker worker_;
+  UcxCommon common_;
+  int n_events_in_a_row_ = 0;  // since the last progress
+  ChannelId next_channel_ = 0;
+  std::map<ChannelId, std::unique_ptr<UcxChannel>> channels_;
+  std::vector<std::unique_ptr<UcxChannel>> closing_;
 };
 
-UcxLink::UcxLink(const UcxOptions& options)
-    : context_(open_ucx_context(ucx_settings(options))),
-      memory_(context_.get(), options.memory_bytes),
-      worker_(open_ucx_worker(context_.get())) {
-  listen();
-}
+UcxContext context_for(const UcxOptions& options) { return open_ucx_context(ucx_settings(options)); }
+
+UcxLink::UcxLink(const UcxOptions& options) : common_(context_for(options), options.memory_bytes) {}
 
 UcxLink::~UcxLink() {
-  while (!peers_.empty()) disconnect(peers_.begin()->first);
-  // Ends within a few polls, unless a peer has not answered our introduction yet. Then the worker cleans up roughly.
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(300);
-  while (!closing_.empty() && std::chrono::steady_clock::now() < deadline) progress();
-  for (const auto& endpoint : closing_) endpoint->forget_key();
+  while (!channels_.empty()) close(channels_.begin()->first);
+  const auto is_closed = [](const auto& channel) { return channel->is_closed(); };
+  while (!std::all_of(closing_.begin(), closing_.end(), is_closed)) progress();
 }
 
-std::string UcxLink::address() const {
-  return packed({.worker = address_of(worker_.get()),
-                 .key = memory_.packed_key(),
-                 .base = reinterpret_cast<uint64_t>(memory_.span().data()),
-                 .bytes = memory_.span().size(),
-                 .process = this_process()});
+ChannelId UcxLink::open() {
+  channels_[next_channel_] = std::make_unique<UcxChannel>(common_, next_channel_);
+  return next_channel_++;
 }
 
-PeerId UcxLink::connect(const std::string& address) {
-  const UcxAddress opened = ucx_address_of(address);
-  const PeerId peer = next_peer_++;
-  const auto failed = [this, peer](std::string why) { events_.push_back(Broken{.peer = peer, .why = std::move(why)}); };
-  peers_[peer] = std::make_unique<UcxEndpoint>(worker_.get(), requests_, opened, failed);
-  return peer;
+PeerId UcxLink::connect(ChannelId channel, const std::string& address) {
+  return opened(channel).connect(ucx_address_of(address));
 }
 
-void UcxLink::disconnect(PeerId peer) {
-  connected(peer).close();
-  closing_.push_back(std::move(peers_.at(peer)));
-  peers_.erase(peer);
-  forget_events_of(peer);
+void UcxLink::close(ChannelId channel) {
+  opened(channel);
+  forget_events_of(channel);
+  const auto found = channels_.extract(channel);
+  found.mapped()->close();
+  closing_.push_back(std::move(found.mapped()));
 }
 
 void UcxLink::put(PeerId peer, std::span<const Piece> pieces) {
   UcxEndpoint& endpoint = connected(peer);
-  check_inside(pieces, memory_.span().size(), endpoint.memory_bytes());
+  check_inside(pieces, common_.memory.span().size(), endpoint.peer().bytes);
   const std::vector<Piece> fewer = joined(pieces);
-  endpoint.put(memory_, fewer);
-  counters_.bytes_put += bytes_of(fewer);
-  counters_.pieces_put += fewer.size();
+  endpoint.put(common_.memory, fewer);
+  common_.counters.bytes_put += bytes_of(fewer);
+  common_.counters.pieces_put += fewer.size();
 }
 
 void UcxLink::flush(PeerId peer, uint64_t tag) {
-  connected(peer).flush([this, peer, tag] { events_.push_back(Flushed{.peer = peer, .tag = tag}); });
+  connected(peer).flush([this, peer, tag] { common_.events.emplace_back(Flushed{.peer = peer, .tag = tag}); });
 }
 
 void UcxLink::send(PeerId peer, std::string_view message) {
   check(message.size() <= kMaxMessage, "a message is at most kMaxMessage");
   connected(peer).send(std::string(message));
-  ++counters_.messages_sent;
+  ++common_.counters.messages_sent;
 }
 
 std::optional<LinkEvent> UcxLink::poll() {
-  if (events_.empty()) progress();
-  if (events_.empty()) return std::nullopt;
-  LinkEvent event = std::move(events_.front());
-  events_.pop_front();
+  // Events first, so that they do not pile up; but who makes events as fast as they are taken must hear of the others.
+  constexpr int kMaxEventsInARow = 16;
+  if (common_.events.empty() || ++n_events_in_a_row_ > kMaxEventsInARow) progress();
+  if (common_.events.empty()) return std::nullopt;
+  LinkEvent event = std::move(common_.events.front());
+  common_.events.pop_front();
   return event;
 }
 
 void UcxLink::progress() {
-  // As long as there is something to do, but not forever: peers that never stop sending must not hold the engine.
-  constexpr int kMaxRounds = 256;
-  for (int round = 0; round < kMaxRounds && ucp_worker_progress(worker_.get()) != 0; ++round) {
-  }
-  std::erase_if(closing_, [](const auto& endpoint) { return endpoint->finish_close(); });
-  look_after_peers();
+  n_events_in_a_row_ = 0;
+  for (const auto& [id, channel] : channels_) channel->progress();
+  for (const auto& channel : closing_) channel->progress();
+  std::erase_if(closing_, [](const auto& channel) { return channel->is_fenced(); });
 }
 
-void UcxLink::look_after_peers() {
-  constexpr auto kInterval = std::chrono::milliseconds(100);
-  const auto now = std::chrono::steady_clock::now();
-  if (now < next_look_) return;
-  next_look_ = now + kInterval;
-  for (const auto& [peer, endpoint] : peers_) endpoint->look_after_peer();
-}
-
-void UcxLink::listen() {
-  ucp_am_handler_param_t params{};
-  params.field_mask = UCP_AM_HANDLER_PARAM_FIELD_ID | UCP_AM_HANDLER_PARAM_FIELD_FLAGS | UCP_AM_HANDLER_PARAM_FIELD_CB |
-                      UCP_AM_HANDLER_PARAM_FIELD_ARG;
-  params.id = kMessageId;
-  params.flags = UCP_AM_FLAG_WHOLE_MSG;
-  params.cb = &UcxLink::arrive;
-  params.arg = this;
-  need_ucx(ucp_worker_set_am_recv_handler(worker_.get(), &params), "listen for messages");
-}
-
-ucs_status_t UcxLink::arrive(void* link, const void*, size_t, void* data, size_t bytes,
-                             const ucp_am_recv_param_t* how) {
-  auto& self = *static_cast<UcxLink*>(link);
-  if (bytes > kMaxMessage) {
-    ++self.counters_.messages_refused;
-    return UCS_OK;  // UCX drops it
-  }
-  if (how->recv_attr & UCP_AM_RECV_ATTR_FLAG_RNDV) {
-    self.fetch(data, bytes);
-    return UCS_INPROGRESS;
-  }
-  self.hand_out(std::string(static_cast<const char*>(data), bytes));
-  return UCS_OK;
-}
-
-// A large message is announced first and fetched when there is room for it.
-void UcxLink::fetch(void* announced, size_t bytes) {
-  const auto post = [this, announced](std::string& buffer, const ucp_request_param_t& params) {
-    return ucp_am_recv_data_nbx(worker_.get(), announced, buffer.data(), buffer.size(), &params);
-  };
-  requests_.receive(std::string(bytes, '\0'), post, [this](ucs_status_t status, std::string& message) {
-    if (status == UCS_OK) hand_out(std::move(message));  // else its sender has gone meanwhile
-  });
-}
-
-void UcxLink::hand_out(std::string message) {
-  ++counters_.messages_received;
-  events_.push_back(Received{.bytes = std::move(message)});
-}
-
-UcxEndpoint& UcxLink::connected(PeerId peer) const {
-  const auto found = peers_.find(peer);
-  check(found != peers_.end(), "the peer is connected");
+UcxChannel& UcxLink::opened(ChannelId channel) const {
+  const auto found = channels_.find(channel);
+  check(found != channels_.end(), "the channel is open");
   return *found->second;
 }
 
-void UcxLink::forget_events_of(PeerId peer) {
-  std::erase_if(events_, [peer](const LinkEvent& event) {
+UcxEndpoint& UcxLink::connected(PeerId peer) const {
+  UcxEndpoint* endpoint = nullptr;
+  for (const auto& [id, channel] : channels_) {
+    if (endpoint = channel->find(peer); endpoint) break;
+  }
+  check(endpoint != nullptr, "the peer is connected");
+  return *endpoint;
+}
+
+void UcxLink::forget_events_of(ChannelId id) {
+  const UcxChannel& channel = opened(id);
+  std::erase_if(common_.events, [&](const LinkEvent& event) {
     const auto* flushed = std::get_if<Flushed>(&event);
     const auto* broken = std::get_if<Broken>(&event);
-    return (flushed && flushed->peer == peer) || (broken && broken->peer == peer);
+    const auto* received = std::get_if<Received>(&event);
+    return (flushed && channel.find(flushed->peer)) || (broken && channel.find(broken->peer)) ||
+           (received && received->channel == id);
   });
 }
 

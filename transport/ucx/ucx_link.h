@@ -3,6 +3,12 @@
 //
 // A peer that dies is noticed on every transport (see ucx_settings.cc). Puts over TCP are carried out by the target's
 // poll(), those over shared memory and RDMA need nothing from it. To connect takes polls on both sides.
+//
+// After close(), Closed comes within a second whatever the peers do, and Fenced
+//   with it     when no peer shares memory with us: sockets and queue pairs are closed then;
+//   otherwise   when each that does has answered that it writes no more, or its process has ended. A peer that lives
+//               answers at its next poll; one that is stopped delays Fenced until it goes on or is killed. Where its
+//               process cannot be seen (another container that shares our memory), only its answer counts.
 
 #include <cstddef>
 #include <cstdint>

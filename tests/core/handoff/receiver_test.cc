@@ -125,18 +125,6 @@ TEST_F(ReceiverTest, ALostPairEndsItsAttemptsAndKeepsTheirPagesUntilItIsFenced) 
   EXPECT_EQ(pages.n_free(), 16);
 }
 
-TEST_F(ReceiverTest, ARankThatComesBackInANewPairWritesNothingOfTheOldOne) {
-  reserve(1);
-  receiver.lost(prefill.id);
-  const wire::GroupKey key = prefill.info.key;
-  receiver.came_back(key, 0, 8);
-  EXPECT_EQ(n_quarantined(), 3);
-  receiver.came_back({key.name, key.epoch + 1}, 1, 8);
-  EXPECT_EQ(n_quarantined(), 3) << "another start of the group says nothing of the old one";
-  receiver.came_back(key, 1, 8);
-  EXPECT_EQ(pages.n_free(), 16);
-}
-
 TEST_F(ReceiverTest, AGroupWithTooMuchInQuarantineGetsNothing) {
   for (RequestId id = 1; id <= 2; ++id) reserve(id);
   receiver.abort_all();

@@ -253,8 +253,6 @@ TEST_F(TwoByTwo, WhatASerialNumberOfAnOldPairOpensIsNotForwarded) {
 
 TEST_F(RouterTest, AGroupThatDoesNotFitIsRefusedByFieldAndValues) {
   join(kP0, "p0", wire::Role::prefill);
-  join(kP1, "p0", wire::Role::decode);
-  EXPECT_THAT(sent<wire::Refuse>(kP1).at(0).why, HasSubstr("a group named p0 is here already"));
   wire::GroupInfo other = group("d0", wire::Role::decode);
   other.layouts = {KvLayout({.layers = {0, 2}, .heads = {0, 1}}, 8, 8, KvDtype::f32, 8)};
   router.message(kD0, wire::Hello{.group = other});
@@ -263,6 +261,35 @@ TEST_F(RouterTest, AGroupThatDoesNotFitIsRefusedByFieldAndValues) {
   router.message(kD1, wire::Hello{.group = other});
   EXPECT_EQ(sent<wire::Refuse>(kD1).size(), 1u);
   EXPECT_EQ(router.n_groups(), 1);
+}
+
+TEST_F(RouterTest, ATakenNameIsFreeWhenItsGroupIsFoundDeadAndRefusedWhenItLives) {
+  join(kP0, "p0", wire::Role::prefill);
+  wire::GroupInfo restarted = group("p0", wire::Role::prefill);
+  restarted.key.epoch = 2;
+  router.message(kP1, wire::Hello{.group = restarted});
+  router.tick();
+  EXPECT_TRUE(sent<wire::Refuse>(kP1).empty());
+  EXPECT_TRUE(sent<wire::Welcome>(kP1).empty());
+  router.closed(kP0, "killed");
+  router.tick();
+  EXPECT_EQ(sent<wire::Welcome>(kP1).size(), 1u);
+  restarted.key.epoch = 3;
+  router.message(kD0, wire::Hello{.group = restarted});
+  clock.pass(std::chrono::seconds(5));
+  router.tick();
+  EXPECT_THAT(sent<wire::Refuse>(kD0).at(0).why, HasSubstr("a group named p0 is here already"));
+  EXPECT_TRUE(sent<wire::Refuse>(kP1).empty()) << "the one that lives stays";
+}
+
+TEST_F(TwoByTwo, AGroupThatDialsAgainReplacesItsOwnOldStream) {
+  submit(1);
+  join(kD1, "d0", wire::Role::decode);
+  EXPECT_EQ(sent<wire::Welcome>(kD1).size(), 1u);
+  EXPECT_EQ(router.n_groups(), 2);
+  pair(kP0, kD1);
+  router.tick();
+  EXPECT_EQ(sent<wire::Reserve>(kD1).size() + sent<wire::Run>(kD1).size(), 1u) << "its request is tried again";
 }
 
 class StrictPaths : public RouterTest {

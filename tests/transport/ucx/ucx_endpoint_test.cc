@@ -16,7 +16,7 @@ TEST(UcxEndpoint, AMessageThatIsTooLargeIsDroppedByItsReceiver) {
   const UcxContext context = open_ucx_context(ucx_settings(options));
   UcxRequests requests;
   const UcxWorker worker = open_ucx_worker(context.get());
-  UcxEndpoint sender(worker.get(), requests, ucx_address_of(link->address()), [](const std::string&) {});
+  UcxEndpoint sender(worker.get(), requests, ucx_address_of(link.address()), [](const std::string&) {});
   sender.send(std::string(KvLink::kMaxMessage + 1, 'x'));
   sender.send("next");
   const auto done = [&] {
@@ -25,7 +25,7 @@ TEST(UcxEndpoint, AMessageThatIsTooLargeIsDroppedByItsReceiver) {
   };
   EXPECT_TRUE(until(done, {&link}));
   EXPECT_EQ(link.received, std::vector<std::string>{"next"});
-  sender.close();
+  sender.close({});
   const auto closed = [&] {
     ucp_worker_progress(worker.get());
     return sender.finish_close();
