@@ -22,6 +22,8 @@ std::string_view name_of(Rung rung) {
       return "same_pair";
     case Rung::other_prefill:
       return "other_prefill";
+    case Rung::other_decode:
+      return "other_decode";
     case Rung::colocated:
       return "colocated";
   }
@@ -206,7 +208,8 @@ std::optional<std::pair<Router::Route, std::optional<Rung>>> Router::next_route(
   if (!served.same_pair_tried && pair && pair->ready) {
     return is_free(last.decode) ? with(last, Rung::same_pair) : std::nullopt;
   }
-  if (const auto other = free_route(served.failed_prefills)) return with(other, Rung::other_prefill);
+  if (const auto other = free_route(served.failed_prefills))
+    return with(other, other->prefill == last.prefill ? Rung::other_decode : Rung::other_prefill);
   if (const auto alone = colocated_route(served)) return with(alone, Rung::colocated);
   return with(free_route({}), Rung::same_pair);  // what failed is back, and there is no other
 }
@@ -256,7 +259,8 @@ void Router::retry(Served& served, const std::string& why) {
   if (served.account.attempts >= kMostAttempts) return fail(id, str(why, "; tried ", kMostAttempts, " times"));
   abort_at_groups(served);
   served.failed = served.route;
-  if (!served.route->colocated()) served.failed_prefills.insert(served.route->prefill);
+  // Where the decode group is gone, its prefill group is not to blame.
+  if (groups_.contains(served.route->decode)) served.failed_prefills.insert(served.route->prefill);
   served.why_failed = why;
   release(served);
   served.stage = Served::Stage::waiting;

@@ -34,7 +34,8 @@ struct RouterRules {
   Milestones milestones = {};  // for tests
 };
 
-enum class Rung : uint8_t { same_pair, other_prefill, colocated };
+enum class Rung : uint8_t { same_pair, other_prefill, other_decode, colocated };
+constexpr int kRungs = 4;
 std::string_view name_of(Rung rung);
 
 // What serving a request took, as far as is known.
@@ -95,7 +96,7 @@ class Router {
   std::vector<GroupReport> groups() const;
   struct Counters {
     uint64_t submitted = 0, finished = 0, failed = 0, cancelled = 0;
-    uint64_t retries[3] = {};  // by rung
+    uint64_t retries[kRungs] = {};  // by rung
     uint64_t full = 0;         // times that a decode group had no room
     uint64_t stale = 0;        // messages of an old attempt
     uint64_t refused = 0;      // messages of who has no say in the matter

@@ -40,7 +40,7 @@ void add_requests(Text& text, const Router& router) {
   text.value(R"(state="served")", router.n_served() - router.n_waiting());
   text.value(R"(state="aborting")", router.n_aborting());
   text.family("retries_total", "counter", "Attempts after a failed one, by rung of the ladder");
-  for (const Rung rung : {Rung::same_pair, Rung::other_prefill, Rung::colocated})
+  for (const Rung rung : {Rung::same_pair, Rung::other_prefill, Rung::other_decode, Rung::colocated})
     text.value(fmt::format(R"(rung="{}")", name_of(rung)), c.retries[static_cast<size_t>(rung)]);
   text.family("full_total", "counter", "Times that a decode group had no room");
   text.value("", c.full);

@@ -28,7 +28,7 @@ void run_worker(const WorkerPlace& place, Communicator& group) {
   if (!member.leads()) return member.follow();
 
   spdlog::info("group {}: {} ranks, {}, {} KV pages of {} tokens a rank; router at {}", settings.key.name, group.size(),
-               ops->name(), member.info().n_pages, settings.kv.page_tokens, place.router);
+               ops->name(), member.info().n_pages(), settings.kv.page_tokens, place.router);
   const auto control = make_grpc_control_client(place.router);
   lead(member, *control);
 }

@@ -53,7 +53,7 @@ Answers answers(const ModelFile& file, const Setting& setting, const std::vector
     Member member(file, {.key = {"only", 1}, .kv = setting.kv, .scheduling = setting.limits}, *ops, group, *link,
                   clock);
     if (!member.leads()) return member.follow();
-    Router router({.model_hash = file.hash}, clock);
+    Router router({.model_hash = file.hash, .epoch = 3}, clock);
     router.message(0, wire::Hello{.group = member.info()});
     for (const Request& r : all) router.submit(r, std::chrono::minutes(5));
     size_t n_over = 0;
@@ -68,7 +68,7 @@ Answers answers(const ModelFile& file, const Setting& setting, const std::vector
         n_over += e.last();
       }
     }
-    EXPECT_EQ(member.engine().n_free_pages(), plan.n_pages);
+    EXPECT_EQ(member.engine().stats().pages.free, plan.n_pages);
     member.engine().handle(wire::ToLeader(wire::Stop{}));
     EXPECT_EQ(member.leader().turn(), Leader::Turn::last);
   });

@@ -30,6 +30,8 @@ struct GroupPlace {
   int tp = 1;
   size_t memory = 1 << 20;
   Overlap overlap = Overlap::layers;
+  wire::Verify verify = wire::Verify::all;
+  bool reuse = false;  // so that bytes can be counted
 };
 
 // A cluster of threads: each group a ThreadGroup of its own, as each would be an MPI job of its own.
@@ -68,7 +70,7 @@ class Cluster {
 
  private:
   void run(const GroupPlace& place) {
-    const KvSettings kv = {.page_tokens = 4, .memory = place.memory};
+    const KvSettings kv = {.page_tokens = 4, .memory = place.memory, .reuse = place.reuse};
     const KvPlan plan = kv_plan(file_, kv, place.tp);
     ThreadGroup ranks(place.tp);
     ranks.run([&](Communicator& group) {
@@ -79,12 +81,13 @@ class Cluster {
           .role = place.role,
           .kv = kv,
           .scheduling = {.max_batch_tokens = 16, .max_sequences = 6},
-          .overlap = place.overlap};
+          .overlap = place.overlap,
+          .verify = place.verify};
       Member member(file_, settings, *ops, group, *link, clock_);
       if (!member.leads()) return member.follow();
       const auto dialed = control_.dial();
       lead(member, *dialed);
-      n_leaked_pages_ += plan.n_pages - member.engine().n_free_pages();
+      n_leaked_pages_ += plan.n_pages - member.engine().stats().pages.free;
     });
   }
 
@@ -97,7 +100,7 @@ class Cluster {
   MemoryFabric fabric_;
   MemoryControl control_;
   std::unique_ptr<ControlStream> streams_;
-  Router router_{{.model_hash = file_.hash}, clock_};
+  Router router_{{.model_hash = file_.hash, .epoch = 3}, clock_};
   std::atomic<int> n_leaked_pages_ = 0;
   std::vector<std::thread> threads_;
 };

@@ -242,7 +242,7 @@ TEST_F(TwoByTwo, ABrokenPathIsIntroducedAnewAndItsRequestsGoOn) {
   EXPECT_EQ(sent<wire::Run>(kD0).size(), 1u) << "no other prefill group is there";
   clock.pass(std::chrono::seconds(1));
   router.tick();
-  EXPECT_NE(sent<wire::Introduce>(kP0).at(0).pairing, pairing);
+  EXPECT_NE(sent<wire::Introduce>(kP0).back().pairing, pairing);
 }
 
 TEST_F(TwoByTwo, WhatASerialNumberOfAnOldPairOpensIsNotForwarded) {

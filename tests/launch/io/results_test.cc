@@ -28,8 +28,8 @@ TEST(Results, TheJsonLineIsTheOneOfTheManual) {
             R"({"id":"a","prompt_ids":[1,2],"ids":[7],"text":"Grüße\n","finish_reason":"stop","error":null,)"
             R"("logprobs":[{"id":7,"logprob":-0.1,"top":[[7,-0.1],[9,-2.4]]}],)"
             R"("usage":{"prompt_tokens":2,"completion_tokens":1,"cached_tokens":0},)"
-            R"("route":{"prefill":"prefill-0","decode":"decode-0","attempts":1},)"
-            R"("kv":{"bytes":2048,"transport":"shm"},)"
+            R"("route":{"prefill":"prefill-0","decode":"decode-0","attempts":1,"retries":[]},)"
+            R"("kv":{"bytes":2048,"kept_tokens":0,"transport":"shm"},)"
             R"("ms":{"queue":0.0,"reserve":0.0,"prefill":1.235,"exposed_transfer":0.0,"verify":0.0,"attach":0.0,)"
             R"("ttft":3.0,"total":10.5}})");
 }
