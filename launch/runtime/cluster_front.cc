@@ -32,7 +32,7 @@ RouterRules rules_of(const ClusterConfig& config, const ModelFile& file) {
 
 std::string text_of(const PairReport& path) {
   if (path.transport.empty()) return fmt::format("group {} is ready", path.prefill);
-  return fmt::format("path {} → {} is ready over {}: {:.2f} GB/s, {:.0f} µs; back {:.2f} GB/s, {:.0f} µs", path.prefill,
+  return fmt::format("path {} → {} is ready over {}: {:.2f} GB/s, {:.1f} µs; back {:.2f} GB/s, {:.1f} µs", path.prefill,
                      path.decode, path.transport, path.there.gb_per_s, path.there.latency_us, path.back.gb_per_s,
                      path.back.latency_us);
 }

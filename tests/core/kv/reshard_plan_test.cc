@@ -99,8 +99,8 @@ class Memory {
  public:
   Memory(const std::vector<Shard>& shards, int page_tokens, int n_pages) {
     for (const Shard& shard : shards) {
-      layouts.emplace_back(shard, page_tokens, kHeadDim, KvDtype::f32);
-      bytes.emplace_back(layouts.back().page_bytes() * n_pages / 4, -1.0f);
+      layouts.emplace_back(shard, page_tokens, kHeadDim, KvDtype::f32, n_pages);
+      bytes.emplace_back(layouts.back().bytes() / 4, -1.0f);
     }
   }
   float& at(int rank, int page, int layer, int head, int value, int token) {
@@ -170,6 +170,19 @@ TEST(AppendPieces, MovesExactlyTheTokensOfEachChunkIntoPlace) {
                         name_of(layer, head, v, token));
     }
     EXPECT_EQ(n_bytes, n_expected) << "no byte is sent twice";
+  }
+}
+
+TEST(AppendPieces, NeighbouringPagesWithTheSameHeadsAreOneRun) {
+  const Shard shard = {.layers = {0, 3}, .heads = {0, 2}};
+  const KvLayout layout(shard, 4, 8, KvDtype::f32, 10);
+  const std::vector<int> from = {2, 3, 4}, to = {5, 6, 7};
+  std::vector<Piece> pieces;
+  append_pieces({.part = shard}, layout, layout, 1, {0, 12}, {from, to}, pieces);
+  ASSERT_EQ(pieces.size(), 3u);
+  for (size_t i = 1; i < pieces.size(); ++i) {
+    EXPECT_EQ(pieces[i].from, pieces[i - 1].from + pieces[i - 1].bytes);
+    EXPECT_EQ(pieces[i].to, pieces[i - 1].to + pieces[i - 1].bytes);
   }
 }
 
