@@ -60,8 +60,8 @@ class Groups(unittest.TestCase):
                              capture_output=True, text=True, timeout=120, check=False)
         return ran, [json.loads(line) for line in ran.stdout.splitlines()]
 
-    def start_long_batch(self):
-        lines = [{"id": str(i), "prompt": "The sea", "max_tokens": 400, "ignore_eos": True} for i in range(200)]
+    def start_long_batch(self, max_tokens=400):
+        lines = [{"id": str(i), "prompt": "The sea", "max_tokens": max_tokens, "ignore_eos": True} for i in range(200)]
         process = subprocess.Popen([FERRY, "batch", self.write("cluster.yaml", cluster_yaml()), self.prompts(lines), "--json"],
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.addCleanup(process.communicate)
@@ -101,8 +101,22 @@ class Groups(unittest.TestCase):
     def test_a_killed_decode_rank_ends_the_batch_and_leaves_no_process(self):
         self.kill_a_rank_of("decode-0")
 
-    def test_a_killed_prefill_rank_ends_the_batch_and_leaves_no_process(self):
-        self.kill_a_rank_of("prefill-0")
+    def test_after_a_killed_prefill_rank_what_was_begun_is_finished_and_the_rest_says_why(self):
+        process = self.start_long_batch(max_tokens=30)
+        os.kill(self.ranks_of("prefill-0")[-1], signal.SIGKILL)
+        out, log = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 3)
+        results = [json.loads(line) for line in out.splitlines()]
+        self.assertEqual(len(results), 200, "every prompt has an answer")
+        done, failed = [r for r in results if not r["error"]], [r for r in results if r["error"]]
+        self.assertEqual({tuple(r["ids"]) for r in done}, {tuple(done[0]["ids"])}, "the same prompt, the same tokens")
+        self.assertEqual(len(done[0]["ids"]), 30)
+        for r in failed:
+            self.assertIn("prefill-0", r["error"])
+        for r in done:
+            self.assertEqual(r["route"]["attempts"], 1 + len(r["route"]["retries"]))
+        self.assertIn("prefill-0", log)
+        self.expect_gone()
 
     def test_a_killed_batch_leaves_no_process(self):
         process = self.start_long_batch()
