@@ -97,9 +97,9 @@ class Router {
   struct Counters {
     uint64_t submitted = 0, finished = 0, failed = 0, cancelled = 0;
     uint64_t retries[kRungs] = {};  // by rung
-    uint64_t full = 0;         // times that a decode group had no room
-    uint64_t stale = 0;        // messages of an old attempt
-    uint64_t refused = 0;      // messages of who has no say in the matter
+    uint64_t full = 0;              // times that a decode group had no room
+    uint64_t stale = 0;             // messages of an old attempt
+    uint64_t refused = 0;           // messages of who has no say in the matter
   };
   const Counters& counters() const { return counters_; }
   int n_waiting() const { return static_cast<int>(queue_.size()); }
