@@ -178,11 +178,6 @@ void Engine::on(GroupId from, const wire::Sealed& m) {
   tell_ends();
 }
 
-void Engine::on(GroupId from, const wire::Received& m) {
-  config_.milestones.reach("received");
-  if (!sender_.received(m.ticket, from)) count(Receiver::Verdict::stale);
-}
-
 void Engine::on(GroupId from, const wire::Void& m) {
   const Peer* peer = peers_.find(from);
   if (!peer || !peer->send) return count(Receiver::Verdict::refused);
@@ -193,8 +188,6 @@ void Engine::on(GroupId from, const wire::Void& m) {
 
 void Engine::attach_arrivals() {
   for (Receiver::Arrival& a : receiver_.take_arrivals()) {
-    if (peers_.find(a.group))
-      to_leaders_.push_back({.group = a.group, .message = wire::Received{.ticket = a.ticket.name}});
     a.bill.attach_ms = ms_between(a.ready, clock_.now());
     for (size_t i = 0; i < a.ticket.pages.size(); ++i)
       check(pages_.generation(a.ticket.pages[i].page) == a.ticket.pages[i].generation,

@@ -77,7 +77,6 @@ class Engine {
   void on(GroupId from, const wire::PairHello& m);
   void on(GroupId from, const wire::Landed& m);
   void on(GroupId from, const wire::Sealed& m);
-  void on(GroupId from, const wire::Received& m);
   void on(GroupId from, const wire::Void& m);
   void count(Receiver::Verdict verdict);
 

@@ -12,15 +12,13 @@ bool UsedSerials::use(uint32_t serial) {
 }
 
 void Sender::sealed(const wire::TicketName& ticket, GroupId group, PageLease lease, Instant deadline) {
-  shipments_[ticket] = {.group = group, .lease = std::move(lease), .deadline = deadline, .draining = {}};
+  shipments_[ticket] = {.group = group, .lease = std::move(lease), .deadline = deadline, .draining = all_ranks()};
 }
 
-bool Sender::received(const wire::TicketName& ticket, GroupId from) {
-  const auto found = shipments_.find(ticket);
-  if (found == shipments_.end() || found->second.group != from) return false;
-  if (found->second.given_up) return false;  // it ends when it is drained
-  shipments_.erase(found);
-  return true;
+std::set<int> Sender::all_ranks() const {
+  std::set<int> ranks;
+  for (int rank = 0; rank < n_ranks_; ++rank) ranks.insert(ranks.end(), rank);
+  return ranks;
 }
 
 void Sender::give_up(const wire::TicketName& ticket, GroupId group, PageLease lease) {
@@ -34,6 +32,7 @@ void Sender::give_up(const wire::TicketName& ticket, GroupId group, PageLease le
   if (is_new) {
     shipment.group = group;
     shipment.lease = std::move(lease);
+    shipment.draining = all_ranks();
   }
   give_up(entry);
 }
@@ -51,7 +50,6 @@ bool Sender::give_up(const wire::Attempt& attempt) {
 void Sender::give_up(Entry entry) {
   Shipment& shipment = entry->second;
   if (std::exchange(shipment.given_up, true)) return;
-  for (int rank = 0; rank < n_ranks_; ++rank) shipment.draining.insert(rank);
   give_ups_.push_back({.ticket = entry->first, .group = shipment.group});
 }
 
@@ -67,7 +65,7 @@ void Sender::expire(Instant now) {
 
 void Sender::drained(const wire::TicketName& ticket, int rank) {
   const auto found = shipments_.find(ticket);
-  if (found == shipments_.end() || !found->second.given_up) return;
+  if (found == shipments_.end()) return;
   found->second.draining.erase(rank);
   if (found->second.draining.empty()) end(found);
 }
@@ -85,7 +83,7 @@ void Sender::closed(GroupId group) {
 }
 
 Sender::Entry Sender::end(Entry entry) {
-  ended_.push_back(entry->first.attempt);
+  if (entry->second.given_up) ended_.push_back(entry->first.attempt);
   return shipments_.erase(entry);
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 // The prefill end of handoffs, on the prefill leader: keeps a prompt's pages while any rank may still read them for a
-// put. They go back when the decode side has said Received, or, for a ticket that was given up, when no rank has
-// anything of it in flight, or when the channel to the decode group is closed. Pure.
+// put. They go back when no rank has anything of it in flight, or when the channel to the decode group is closed; what
+// the decode side makes of it does not matter any more, and the pages can still be found by their content. Pure.
 //
 // A ticket is begun or given up once: whatever comes late or twice does not begin it again.
 
@@ -35,14 +35,12 @@ class Sender {
   bool begin(const wire::TicketName& ticket, GroupId group) { return used_[group].use(ticket.serial); }
   // The prompt is computed and all its puts are ordered.
   void sealed(const wire::TicketName& ticket, GroupId group, PageLease lease, Instant deadline);
-  bool received(const wire::TicketName& ticket, GroupId from);  // false: stale
-
-  // The ticket ends without Received; the ranks are told with the next step. `lease`: of a prompt that was not sealed.
+  // The ticket ends before that; the ranks are told with the next step. `lease`: of a prompt that was not sealed.
   void give_up(const wire::TicketName& ticket, GroupId group, PageLease lease);
   // Of a prompt that was sealed. False: there is none.
   bool give_up(const wire::Attempt& attempt);
   void give_up_all();
-  void expire(Instant now);  // gives up what nobody confirmed by its deadline
+  void expire(Instant now);  // gives up what did not land by its deadline
 
   void drained(const wire::TicketName& ticket, int rank);  // the rank has nothing of it in flight
   void lost(GroupId group);
@@ -58,11 +56,12 @@ class Sender {
     GroupId group = 0;
     PageLease lease;
     Instant deadline;
-    std::set<int> draining;  // ranks that may have puts in flight; only once given up
+    std::set<int> draining;  // ranks that may have puts in flight
     bool given_up = false;
   };
   using Shipments = std::map<wire::TicketName, Shipment>;
   using Entry = Shipments::iterator;
+  std::set<int> all_ranks() const;
   void give_up(Entry entry);
   Entry end(Entry entry);
 

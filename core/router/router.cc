@@ -132,10 +132,9 @@ void Router::tick() {
     if (served.deadline <= now) expired.push_back(id);
   }
   for (const RequestId id : expired) fail(id, str("deadline passed while ", whereabouts(served_.at(id))));
-  // An attempt may use half of the time that is left: the other half is for the next one.
-  retry_all_on("no first token in half of the time that was left", [now](const Served& s) {
-    return s.stage != Served::Stage::decoding && s.route && now - s.assigned >= s.deadline - now;
-  });
+  // Of what time is left, half may pass without a sign of life: the other half is for the next attempt.
+  retry_all_on("nothing came in half of the time that was left",
+               [now](const Served& s) { return now - s.progress >= s.deadline - now; });
   for (const Newcomer& n : std::exchange(newcomers_, {})) admit(n.stream, n.hello, n.patience);
   pairs_.tick();
   abort_again();
@@ -226,7 +225,7 @@ void Router::assign(Served& served, const Route& route) {
   const Instant now = clock_.now();
   const Group &prefill = groups_.at(route.prefill), &decode = groups_.at(route.decode);
   served.route = route;
-  served.assigned = now;
+  served.assigned = served.progress = now;
   served.n_of_attempt = 0;
   ++served.attempt.attempt;
   for (const StreamId stream : std::set{route.prefill, route.decode}) ++groups_.at(stream).n_requests;
@@ -401,6 +400,7 @@ void Router::on(StreamId stream, const wire::Reserved& m) {
   if (served->route->decode != stream || served->stage != Served::Stage::reserving) return;
   const Instant now = clock_.now();
   served->stage = Served::Stage::prefilling;
+  served->progress = now;
   rules_.milestones.reach("prefill");
   served->account.reserve_ms += ms_between(served->assigned, now);
   to_leaders_.emplace_back(
@@ -436,6 +436,7 @@ void Router::on(StreamId stream, const wire::Tokens& m) {
     account.bill.kv_bytes = before + m.bill.kv_bytes;
   }
   account.total_ms = since_ms;
+  served->progress = clock_.now();
   served->n_of_attempt += static_cast<int>(m.tokens.size());
   for (const Token& token : m.tokens) served->told.push_back(token.id);
   events_.push_back({.id = m.attempt.request, .tokens = m.tokens, .finish = m.finish, .error = {}, .account = account});

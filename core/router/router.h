@@ -121,6 +121,7 @@ class Router {
     Request request;
     wire::Attempt attempt;
     Instant submitted, assigned, deadline;
+    Instant progress;            // something last came of the attempt
     std::optional<Route> route;  // nullopt: waits
     enum class Stage { waiting, reserving, prefilling, decoding } stage = Stage::waiting;
     std::vector<int> told;        // tokens of all attempts

@@ -2,7 +2,7 @@
 // Everything that groups and the router say to each other. Control messages travel over a ControlStream between the
 // router and a leader; link messages over the KvLink between ranks of two groups. Bytes are made by core/base/codec.h.
 //
-// Names and order of a handoff: Reserve → Reserved (a Ticket) → Prefill → [puts] → Landed, Sealed → Received. Its early
+// Names and order of a handoff: Reserve → Reserved (a Ticket) → Prefill → [puts] → Landed, Sealed → Tokens. Its early
 // end: Abort → Void → Landed, incomplete → Aborted.
 // Durations travel as milliseconds that are left, never as points in time: hosts' clocks differ.
 //
@@ -375,13 +375,6 @@ struct Sealed {  // prefill leader → decode leader: the prompt is computed, th
     a(ticket, content, first, prefill_ms, cached_tokens);
   }
 };
-struct Received {  // decode leader → prefill leader: the KV is ours, your pages are yours again
-  TicketName ticket;
-  template <class A>
-  void fields(A& a) {
-    a(ticket);
-  }
-};
 struct Void {  // decode leader → prefill leader: never write under this ticket again; each rank answers with Landed
   TicketName ticket;
   template <class A>
@@ -389,6 +382,6 @@ struct Void {  // decode leader → prefill leader: never write under this ticke
     a(ticket);
   }
 };
-using LinkMessage = std::variant<PairHello, Landed, Sealed, Received, Void>;
+using LinkMessage = std::variant<PairHello, Landed, Sealed, Void>;
 
 }  // namespace ferry::wire

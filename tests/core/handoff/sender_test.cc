@@ -20,22 +20,22 @@ class SenderTest : public testing::Test {
   Sender sender{2};
 };
 
-TEST_F(SenderTest, PagesGoBackWhenTheOtherSideHasReceivedThem) {
+TEST_F(SenderTest, PagesGoBackWhenNoRankReadsThem) {
   seal(ticket(1));
-  EXPECT_FALSE(sender.received(ticket(2), kDecode));
-  EXPECT_FALSE(sender.received(ticket(1), kDecode + 1)) << "of another pair";
+  sender.drained(ticket(1), 0);
+  sender.drained(ticket(1), 0);
+  sender.drained(ticket(2), 1);
   EXPECT_EQ(pages.n_free(), 6);
-  EXPECT_TRUE(sender.received(ticket(1), kDecode));
+  sender.drained(ticket(1), 1);
   EXPECT_EQ(pages.n_free(), 8);
-  EXPECT_FALSE(sender.received(ticket(1), kDecode)) << "said twice";
+  EXPECT_TRUE(sender.take_ended().empty()) << "nobody asked for its end";
 }
 
-TEST_F(SenderTest, WhatIsGivenUpKeepsItsPagesUntilNoRankReadsThem) {
+TEST_F(SenderTest, WhatIsGivenUpKeepsItsPagesUntilThen) {
   seal(ticket(1));
   EXPECT_TRUE(sender.give_up(ticket(1).attempt));
+  EXPECT_FALSE(sender.give_up(ticket(2).attempt));
   EXPECT_EQ(sender.take_give_ups().size(), 1u);
-  EXPECT_FALSE(sender.received(ticket(1), kDecode)) << "too late";
-  sender.drained(ticket(1), 0);
   sender.drained(ticket(1), 0);
   EXPECT_EQ(pages.n_free(), 6);
   sender.drained(ticket(1), 1);
@@ -58,7 +58,7 @@ TEST_F(SenderTest, ATicketIsBegunOnceAndNotAfterItWasGivenUp) {
   EXPECT_TRUE(sender.begin(ticket(4, 1), kDecode + 1)) << "another pair counts for itself";
 }
 
-TEST_F(SenderTest, WhatNobodyConfirmsIsGivenUpAtItsDeadline) {
+TEST_F(SenderTest, WhatDoesNotLandIsGivenUpAtItsDeadline) {
   seal(ticket(1));
   sender.expire(kNow);
   EXPECT_TRUE(sender.take_give_ups().empty());
