@@ -118,8 +118,8 @@ void Router::release(Served& served) {
   for (const StreamId stream : std::set{served.route->prefill, served.route->decode}) {
     if (!groups_.contains(stream)) continue;
     --groups_.at(stream).n_requests;
-    groups_.at(stream).full_until = {};
   }
+  std::erase_if(full_until_, [&](const auto& full) { return full.first.second == served.route->decode; });
   served.route.reset();
 }
 
@@ -162,9 +162,12 @@ void Router::serve_queue() {
 
 bool Router::is_free(StreamId stream) const {
   const auto found = groups_.find(stream);
-  if (found == groups_.end()) return false;
-  const Group& g = found->second;
-  return g.n_requests < g.info.max_sequences && g.full_until <= clock_.now();
+  return found != groups_.end() && found->second.n_requests < found->second.info.max_sequences;
+}
+
+bool Router::is_free(const Route& route) const {
+  const auto full = full_until_.find({route.prefill, route.decode});
+  return is_free(route.decode) && (full == full_until_.end() || full->second <= clock_.now());
 }
 
 std::optional<Router::Route> Router::free_route(const std::set<StreamId>& without) const {
@@ -177,7 +180,7 @@ std::optional<Router::Route> Router::free_route(const std::set<StreamId>& withou
   };
   for (const auto& [streams, pair] : pairs_.all()) {
     const auto [prefill, decode] = streams;
-    if (pair.ready && is_free(decode))
+    if (pair.ready && is_free(Route{prefill, decode}))
       offer(prefill, decode, groups_.at(prefill).n_requests + groups_.at(decode).n_requests);
   }
   if (best) return best;
@@ -205,7 +208,7 @@ std::optional<std::pair<Router::Route, std::optional<Rung>>> Router::next_route(
   const Route& last = *served.failed;
   const Pairs::Pair* pair = pairs_.find(last.prefill, last.decode);
   if (!served.same_pair_tried && pair && pair->ready) {
-    return is_free(last.decode) ? with(last, Rung::same_pair) : std::nullopt;
+    return is_free(last) ? with(last, Rung::same_pair) : std::nullopt;
   }
   if (const auto other = free_route(served.failed_prefills))
     return with(other, other->prefill == last.prefill ? Rung::other_decode : Rung::other_prefill);
@@ -291,6 +294,7 @@ void Router::closed(StreamId stream, const std::string& why) {
   const std::string name = group->second.info.key.name;
   groups_.erase(group);
   pairs_.leave(stream, why);
+  std::erase_if(full_until_, [stream](const auto& f) { return f.first.first == stream || f.first.second == stream; });
   std::erase_if(aborting_, [stream](const auto& entry) { return entry.first.stream == stream; });
   retry_all_on(str("group ", name, " is gone: ", why), [stream](const Served& s) {
     // A prefill group that has handed over is not missed.
@@ -361,7 +365,7 @@ void Router::admit(StreamId stream, const wire::Hello& m, Instant patience) {
 void Router::welcome(StreamId stream, const wire::GroupInfo& info) {
   to_leaders_.emplace_back(stream, wire::Welcome{});
   rules_.milestones.reach("hello");
-  groups_[stream] = {.info = info, .full_until = {}, .stats = {}};
+  groups_[stream] = {.info = info, .stats = {}};
   const auto join = [this](StreamId prefill, StreamId decode) {
     const wire::GroupInfo &from = groups_.at(prefill).info, &to = groups_.at(decode).info;
     if (from.role == Role::decode || to.role == Role::prefill || from.role == to.role) return;
@@ -412,8 +416,10 @@ void Router::on(StreamId stream, const wire::Full& m) {
   Served* served = current(stream, m.attempt);
   if (!served || served->route->decode != stream || served->stage != Served::Stage::reserving) return;
   ++counters_.full;
+  // Of that pair only: a group in which one prefill group has too much in quarantine has room for others.
+  const Route route = *served->route;
   release(*served);
-  groups_.at(stream).full_until = clock_.now() + ms(m.retry_after_ms);
+  full_until_[{route.prefill, route.decode}] = clock_.now() + ms(m.retry_after_ms);
   served->stage = Served::Stage::waiting;
   served->account.attempts -= 1;  // nothing was tried
   queue_.push_front(m.attempt.request);

@@ -110,7 +110,6 @@ class Router {
   struct Group {
     wire::GroupInfo info;
     int n_requests = 0;  // that it takes part in
-    Instant full_until;  // it had no pages
     wire::Stats stats;
   };
   struct Route {
@@ -159,6 +158,7 @@ class Router {
   void admit(StreamId stream, const wire::Hello& m, Instant patience);
   void welcome(StreamId stream, const wire::GroupInfo& info);
   bool is_free(StreamId stream) const;
+  bool is_free(const Route& route) const;
   std::optional<Route> free_route(const std::set<StreamId>& without) const;
   std::optional<Route> colocated_route(const Served& served) const;
   std::optional<std::pair<Route, std::optional<Rung>>> next_route(const Served& served) const;
@@ -180,6 +180,7 @@ class Router {
   const Clock& clock_;
   std::map<StreamId, Group> groups_;
   std::vector<Newcomer> newcomers_;
+  std::map<std::pair<StreamId, StreamId>, Instant> full_until_;  // (prefill, decode): it had no room for that one
   Pairs pairs_;
   std::map<RequestId, Served> served_;
   std::deque<RequestId> queue_;

@@ -15,11 +15,12 @@ struct WorkerOptions {
   std::string cluster;
   std::string group;
   std::string router;  // instead of the YAML's
+  Overrides overrides;
 };
 
 int run(const WorkerOptions& options) {
   die_with_parent();
-  const ClusterConfig config = load_cluster(options.cluster);
+  const ClusterConfig config = load_cluster(options.cluster, options.overrides);
   const GroupConfig* group = config.group(options.group);
   if (!group) throw Error(str(options.cluster, ": no group is named ", options.group));
   OwnGroup own;
@@ -41,6 +42,7 @@ void add_worker(CLI::App& app, Chosen& chosen) {
   command->add_option("cluster", options->cluster, "cluster.yaml")->required();
   command->add_option("--group", options->group, "Its name in the YAML")->required();
   command->add_option("--router", options->router, "host:port of the router's control port; default: the YAML's");
+  command->add_option("--set", options->overrides, "KEY=VALUE that wins over the YAML's: link.overlap=after_prefill");
   command->callback([options, &chosen] { chosen = [options] { return run(*options); }; });
 }
 

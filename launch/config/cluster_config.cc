@@ -35,6 +35,19 @@ YAML::Node parse_yaml(const std::string& text, const std::string& file) {
   }
 }
 
+// The value is YAML as well, so that lists and numbers can be given. Keys are checked when the whole is read.
+void apply(const std::string& override_, YAML::Node root) {
+  const size_t equals = override_.find('=');
+  if (equals == 0 || equals == std::string::npos) throw Error(str("'", override_, "' is not KEY=VALUE"));
+  std::istringstream parts(override_.substr(0, equals));
+  YAML::Node at = root;
+  for (std::string part; std::getline(parts, part, '.');) {
+    if (!at.IsMap() && at.IsDefined() && !at.IsNull()) throw Error(str("'", override_, "': no such key"));
+    at.reset(at[part]);
+  }
+  at = parse_yaml(override_.substr(equals + 1), override_);
+}
+
 void check_groups(const ClusterConfig& config) {
   const ConfigSource& source = config.source;
   for (size_t i = 0; i < config.groups.size(); ++i) {
@@ -82,17 +95,19 @@ int ClusterConfig::n_ranks() const {
   return n;
 }
 
-ClusterConfig parse_cluster(const std::string& text, const std::string& file) {
+ClusterConfig parse_cluster(const std::string& text, const std::string& file, const Overrides& overrides) {
   if (text.size() > kMaxFileBytes) throw Error(str(file, ": larger than 1 MiB, which no cluster YAML is"));
   ClusterConfig config;
   config.source.file = file;
-  YamlReader(parse_yaml(text, file), "", config.source).read(config);
+  const YAML::Node root = parse_yaml(text, file);
+  for (const std::string& one : overrides) apply(one, root);
+  YamlReader(root, "", config.source).read(config);
   check_groups(config);
   return config;
 }
 
-ClusterConfig load_cluster(const std::filesystem::path& path) {
-  ClusterConfig config = parse_cluster(read_text(path), path.string());
+ClusterConfig load_cluster(const std::filesystem::path& path, const Overrides& overrides) {
+  ClusterConfig config = parse_cluster(read_text(path), path.string(), overrides);
   config.model = find_model(config, path);
   return config;
 }

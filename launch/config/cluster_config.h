@@ -130,10 +130,12 @@ constexpr std::string_view config_name(Enum value) { return names_of(value)[stat
 
 // Reads and checks a file; `model` becomes a path that exists (relative paths: beside the YAML first, then in the
 // working directory). Error with file, line, key, value and what is allowed.
-ClusterConfig load_cluster(const std::filesystem::path& path);
+// Overrides win over the file: "link.overlap=after_prefill".
+using Overrides = std::vector<std::string>;
+ClusterConfig load_cluster(const std::filesystem::path& path, const Overrides& overrides = {});
 
 // The same for text that was read from `file`; `model` stays as written and need not exist.
-ClusterConfig parse_cluster(const std::string& text, const std::string& file);
+ClusterConfig parse_cluster(const std::string& text, const std::string& file, const Overrides& overrides = {});
 
 // Every key with its value and where that comes from: "kv.page_tokens: 16 (default)", "kv.dtype: f16 (cluster.yaml:5)".
 void print_effective(ClusterConfig config, std::ostream& out);
