@@ -76,6 +76,7 @@ std::span<const float> Rank::compute(const Step& step) {
     }
   };
   const std::span<const float> mine = compute_(step.batch, ship_layer);
+  shipper_.computed();
   for (const ShipOrder& order : step.ships) {
     const Range layers = layout_.shard().layers;
     for (int layer = layers.begin; order.deferred && layer < layers.end; ++layer) {

@@ -178,7 +178,7 @@ void Shipper::finish(const ShipOrder& order) {
   Shipment& shipment = shipments_[order.ticket];
   shipment.group = order.group;
   shipment.finishing = true;
-  shipment.computed = clock_.now();
+  shipment.computed = computed_;
   end_if_landed(order.ticket);
 }
 

@@ -35,7 +35,8 @@ class Shipper {
 
   // `pages`: of the sequence, on this side.
   void ship_layer(const ShipOrder& order, int layer, std::span<const int> pages);
-  void finish(const ShipOrder& order);  // everything was shipped; Landed follows when it has landed
+  void computed() { computed_ = clock_.now(); }  // the step is; what has not landed is exposed from now on
+  void finish(const ShipOrder& order);           // everything was shipped; Landed follows when it has landed
   void give_up(const GiveUpOrder& order);
   void verify(const VerifyOrder& order);
 
@@ -101,6 +102,7 @@ class Shipper {
   const Clock& clock_;
   const Milestones milestones_;  // for tests
 
+  Instant computed_;  // the last step
   std::map<GroupId, Peer> peers_;
   std::map<ChannelId, GroupId> closing_;  // until Closed
   std::map<ChannelId, GroupId> fencing_;  // until Fenced

@@ -10,7 +10,9 @@ Front::Front(const TextModel& model, Router& router, Source prompts, FrontSettin
 
 void Front::turn() {
   while (!end_of_input_ && n_running_ < settings_.window) {
-    if (const auto entry = prompts_()) {
+    const NextPrompt next = prompts_();
+    if (std::holds_alternative<NoneYet>(next)) break;
+    if (const auto* entry = std::get_if<PromptEntry>(&next)) {
       submit(*entry);
     } else {
       end_of_input_ = true;

@@ -8,8 +8,8 @@
 #include <variant>
 
 #include "launch/front/completion.h"
+#include "launch/front/prompt_source.h"
 #include "launch/front/text_model.h"
-#include "launch/io/prompts.h"
 
 namespace ferry {
 
@@ -22,7 +22,7 @@ struct FrontSettings {
 // Sends prompts through a router and hands out the results in input order.
 class Front {
  public:
-  using Source = std::function<std::optional<PromptEntry>()>;  // nullopt: the end
+  using Source = std::function<NextPrompt()>;
   struct Sinks {
     std::function<void(const Result& result)> on_result;
     std::function<void(std::string_view text)> on_text;  // of the first open answer, as it comes; may be empty
