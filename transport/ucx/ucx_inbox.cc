@@ -1,5 +1,6 @@
 #include "transport/ucx/ucx_inbox.h"
 
+#include <cstring>
 #include <string_view>
 #include <utility>
 
@@ -8,8 +9,8 @@
 
 namespace ferry {
 
-UcxInbox::UcxInbox(ucp_worker_h worker, UcxRequests& requests, Handlers handlers)
-    : worker_(worker), requests_(requests), handlers_(std::move(handlers)) {
+UcxInbox::UcxInbox(ucp_worker_h worker, UcxRequests& requests, uint64_t tag, Handlers handlers)
+    : worker_(worker), requests_(requests), tag_(tag), handlers_(std::move(handlers)) {
   listen(kMessageId, &UcxInbox::message_arrives);
   listen(kGreetingId, &UcxInbox::greeting_arrives);
 }
@@ -25,9 +26,10 @@ void UcxInbox::listen(unsigned id, ucp_am_recv_callback_t callback) {
   need_ucx(ucp_worker_set_am_recv_handler(worker_, &params), "listen for messages");
 }
 
-ucs_status_t UcxInbox::message_arrives(void* inbox, const void*, size_t, void* data, size_t bytes, How how) {
+ucs_status_t UcxInbox::message_arrives(void* inbox, const void* header, size_t header_bytes, void* data, size_t bytes,
+                                       How how) {
   auto& self = *static_cast<UcxInbox*>(inbox);
-  if (bytes > KvLink::kMaxMessage) {
+  if (bytes > KvLink::kMaxMessage || !self.is_for_us(header, header_bytes)) {
     self.handlers_.refused();
     return UCS_OK;  // UCX drops it
   }
@@ -37,6 +39,10 @@ ucs_status_t UcxInbox::message_arrives(void* inbox, const void*, size_t, void* d
   }
   self.handlers_.message(std::string(static_cast<const char*>(data), bytes));
   return UCS_OK;
+}
+
+bool UcxInbox::is_for_us(const void* header, size_t header_bytes) const {
+  return header_bytes == sizeof tag_ && std::memcmp(header, &tag_, sizeof tag_) == 0;
 }
 
 // A large message is announced first and fetched when there is room for it.
