@@ -97,6 +97,7 @@ void UcxChannel::handle_greetings() {
 }
 
 void UcxChannel::handle(const Hello& hello) {
+  if (closing_ && !closed_) return;  // nobody is made an endpoint for, while those that there are end
   auto known = usable_peer(hello.from.worker);
   if (known == peers_.end()) {
     if (peers_.size() >= kMaxPeers) return;

@@ -11,6 +11,9 @@ namespace ferry {
 
 UcxInbox::UcxInbox(ucp_worker_h worker, UcxRequests& requests, uint64_t tag, Handlers handlers)
     : worker_(worker), requests_(requests), tag_(tag), handlers_(std::move(handlers)) {
+  // UCX looks up the number that stands in a message before it asks whether there is such a one. So there is every one.
+  constexpr int kMaxId = UINT16_MAX;
+  for (int id = kMaxId; id >= 0; --id) listen(static_cast<unsigned>(id), &UcxInbox::nonsense_arrives);
   listen(kMessageId, &UcxInbox::message_arrives);
   listen(kGreetingId, &UcxInbox::greeting_arrives);
 }
@@ -65,6 +68,11 @@ ucs_status_t UcxInbox::greeting_arrives(void* inbox, const void*, size_t, void* 
   } else {
     self.handlers_.refused();
   }
+  return UCS_OK;
+}
+
+ucs_status_t UcxInbox::nonsense_arrives(void* inbox, const void*, size_t, void*, size_t, How) {
+  static_cast<UcxInbox*>(inbox)->handlers_.refused();
   return UCS_OK;
 }
 

@@ -35,6 +35,7 @@ class UcxInbox {
   static ucs_status_t message_arrives(void* inbox, const void* header, size_t header_bytes, void* data, size_t bytes,
                                       How how);
   static ucs_status_t greeting_arrives(void* inbox, const void*, size_t, void* data, size_t bytes, How how);
+  static ucs_status_t nonsense_arrives(void* inbox, const void*, size_t, void*, size_t, How);
   bool is_for_us(const void* header, size_t header_bytes) const;
   void fetch(void* announced, size_t bytes);
 

@@ -107,8 +107,15 @@ TEST_P(UcxInboxUnderAttack, NoiseIsRefusedAndCountedAndDisturbsNobody) {
   EXPECT_EQ(victim.received.size(), 2u);
 }
 
-TEST_P(UcxInboxUnderAttack, MessagesThatAreNotOurKindDisturbNobody) {
-  for (int i = 0; i < 20; ++i) attack(3 + static_cast<unsigned>(random() % 1000), random_bytes(8), random_bytes(100));
+TEST_P(UcxInboxUnderAttack, MessagesUnderAnyOtherNumberAreRefused) {
+  uint64_t n = 0;
+  for (const unsigned id : {0u, 3u, 4u, 7u, 100u, 1000u, 40000u, 65535u}) {
+    for (const size_t bytes : {0, 100, 9000, 70000}) {
+      attack(id, random_bytes(8), random_bytes(bytes));
+      ++n;
+    }
+  }
+  EXPECT_TRUE(refused(n)) << victim->counters().messages_refused << " of " << n << ", seed " << kSeed;
   EXPECT_TRUE(echo("after"));
   EXPECT_EQ(victim.received.size(), 2u);
 }
