@@ -32,7 +32,13 @@ ProcessCommand mpirun_command(const GroupConfig& group, const std::vector<std::s
   // second, twice, and the group would be missing for as long.
   add({"--mca", "odls_base_sigkill_timeout", "0"});
   // A group on this host needs no -H; with one, mpirun would look for a way to reach itself.
-  if (!std::ranges::all_of(group.hosts, is_local)) add({"-H", fmt::format("{}", fmt::join(group.hosts, ","))});
+  if (!std::ranges::all_of(group.hosts, is_local)) {
+    add({"-H", fmt::format("{}", fmt::join(group.hosts, ","))});
+    // A host that vanishes says nothing. mpirun would ask it after five minutes, then nine times in three: until then
+    // the group is neither there nor gone, and its ranks on the other side of a partition live on.
+    add({"--mca", "oob_tcp_keepalive_time", "2", "--mca", "oob_tcp_keepalive_intvl", "1"});
+    add({"--mca", "oob_tcp_keepalive_probes", "3"});
+  }
   if (is_root) add({"--allow-run-as-root"});
   words.insert(words.end(), program.begin(), program.end());
   // SIGTERM: an mpirun that is killed outright leaves its ranks behind.

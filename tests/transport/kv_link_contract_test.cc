@@ -21,6 +21,9 @@
 #include "transport/ucx/network_devices.h"
 #include "transport/ucx/ucx_link.h"
 
+// UCX forgets a few bytes of an endpoint that it could not make because the shared memory behind it is gone.
+extern "C" const char* __lsan_default_suppressions() { return "leak:libuct.so"; }
+
 namespace ferry {
 namespace {
 
@@ -355,18 +358,24 @@ TEST_P(KvLinkContract, AChannelThatNobodyUsedCloses) {
 }
 
 TEST_P(KvLinkContract, TheAddressOfAClosedChannelIsBroken) {
+  b->memory()[0] = std::byte{42};
   const ChannelId closing = a->open();
   const std::string address = a->address(closing);
   a->close(closing);
   ASSERT_TRUE(until([&] { return !a.fenced.empty(); }, {&a, &b}));
+  const ChannelId next = a->open();  // perhaps in the same place: UCX uses the numbers of files and ports again
   const PeerId to_closed = b.connect(address);
   b.put(to_closed, {.from = 0, .to = 0, .bytes = 1});
   b->flush(to_closed, 1);
+  b->send(to_closed, "to nobody");
   ASSERT_TRUE(until([&] { return !b.broken.empty(); }, {&a, &b}));
   EXPECT_EQ(b.broken[0].peer, to_closed);
   EXPECT_TRUE(b.flushed.empty());
   b->send(to_a, "the others work");
-  EXPECT_TRUE(until([&] { return !a.received.empty(); }, {&a, &b}));
+  b->send(b.connect(a->address(next)), "the others work");
+  EXPECT_TRUE(until([&] { return a.received.size() == 2; }, {&a, &b}));
+  EXPECT_EQ(a.received, std::vector<std::string>(2, "the others work"));
+  EXPECT_EQ(a->memory()[0], std::byte{0});
 }
 
 TEST_P(KvLinkContract, TheSizeOfAPeersMemoryStandsInItsAddress) {

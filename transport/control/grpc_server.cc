@@ -42,7 +42,7 @@ class GrpcControlServer final : public ControlStream, public Control::CallbackSe
 class ServerStream final : public GrpcStream<grpc::ServerBidiReactor<Frame, Frame>> {
  public:
   ServerStream(StreamId id, ControlEvents& events, grpc::CallbackServerContext& context, GrpcControlServer& server)
-      : GrpcStream(id, events), context_(context), server_(server) {}
+      : GrpcStream(id, events), context_(context), peer_(context.peer()), server_(server) {}
 
   void start() {
     report(StreamOpened{id()});
@@ -60,12 +60,13 @@ class ServerStream final : public GrpcStream<grpc::ServerBidiReactor<Frame, Fram
 
   void OnDone() override {
     std::string why = why_closed();
-    if (why.empty()) why = str(context_.peer(), context_.IsCancelled() ? " is gone" : " closed");
+    if (why.empty()) why = str(peer_, context_.IsCancelled() ? " is gone" : " closed");
     report(StreamClosed{id(), why});
     server_.forget(id());
   }
 
   grpc::CallbackServerContext& context_;
+  const std::string peer_;  // gRPC forgets it when the connection breaks
   GrpcControlServer& server_;
 };
 

@@ -2,6 +2,7 @@
 
 #include "core/base/codec.h"
 #include "core/base/error.h"
+#include "core/base/hash.h"
 #include "transport/sealed.h"
 
 namespace ferry {
@@ -11,6 +12,8 @@ constexpr std::string_view kKind = "ucx link";
 }
 
 std::string packed(const UcxAddress& address) { return sealed(kKind, pack(address)); }
+
+uint64_t tag_of(const UcxAddress& address) { return hash_of(address.worker); }
 
 UcxAddress ucx_address_of(const std::string& bytes) {
   const auto body = unsealed(kKind, bytes);

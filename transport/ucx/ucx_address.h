@@ -23,6 +23,10 @@ struct UcxAddress {
 
 std::string packed(const UcxAddress& address);
 
+// Stands in every message, so that one for a channel that is gone is not taken for another's: UCX may find who came to
+// live at the same address.
+uint64_t tag_of(const UcxAddress& address);
+
 // UCX trusts the addresses that it is given, so only bytes that `packed` made pass: anything else is an Error.
 UcxAddress ucx_address_of(const std::string& bytes);
 

@@ -24,11 +24,11 @@ UcxChannel::UcxChannel(UcxCommon& link, ChannelId id)
     : link_(link),
       id_(id),
       worker_(open_ucx_worker(link.context.get())),
-      inbox_(worker_.get(), requests_, handlers()),
       address_{.worker = address_of(worker_.get()),
                .base = reinterpret_cast<uint64_t>(link.memory.span().data()),
                .bytes = link.memory.span().size(),
-               .process = this_process()} {}
+               .process = this_process()},
+      inbox_(worker_.get(), requests_, tag_of(address_), handlers()) {}
 
 // Endpoints that are not closed by now, the worker cleans up roughly.
 UcxChannel::~UcxChannel() {
@@ -50,7 +50,7 @@ PeerId UcxChannel::connect(const UcxAddress& address) {
   const auto known = usable_peer(address.worker);
   const bool was_guest = known != peers_.end() && std::exchange(known->second.is_guest, false);
   const PeerId id = was_guest ? known->first : add_peer(address, false);
-  peers_.at(id).endpoint->greet(Hello{.from = address_, .connection = id});
+  peers_.at(id).endpoint->greet(Hello{.from = address_, .to = address.worker, .connection = id});
   return id;
 }
 
@@ -97,13 +97,14 @@ void UcxChannel::handle_greetings() {
 }
 
 void UcxChannel::handle(const Hello& hello) {
+  if (closing_ && !closed_) return;  // nobody is made an endpoint for, while those that there are end
   auto known = usable_peer(hello.from.worker);
   if (known == peers_.end()) {
     if (peers_.size() >= kMaxPeers) return;
     known = peers_.find(add_peer(hello.from, true));
   }
   auto& [id, peer] = *known;
-  if (closing_) return say_goodbye(id, peer);
+  if (closing_ || hello.to != address_.worker) return say_goodbye(id, peer, hello.to);
   peer.connections.insert(hello.connection);
   peer.endpoint->greet(
       Welcome{.from = address_.worker, .connection = hello.connection, .key = link_.memory.packed_key()});
@@ -131,9 +132,10 @@ void UcxChannel::handle(const Farewell& farewell) {
   });
 }
 
-void UcxChannel::say_goodbye(PeerId id, Peer& peer) {
-  peer.endpoint->greet(Goodbye{.from = address_.worker});
-  peer.endpoint->close(Farewell{.from = address_.worker, .connection = id});
+void UcxChannel::say_goodbye(PeerId id, Peer& peer, const std::string& from) {
+  peer.endpoint->greet(Goodbye{.from = from});
+  if (closing_ || (peer.is_guest && peer.connections.empty()))
+    peer.endpoint->close(Farewell{.from = address_.worker, .connection = id});
 }
 
 // Those that failed, or whose peer has closed its channel, and when we close, all.
@@ -164,7 +166,7 @@ void UcxChannel::close() {
       for (const PeerId connection : peer.connections)
         writers_.push_back({.peer = peer.endpoint->peer(), .connection = connection});
     }
-    say_goodbye(id, peer);
+    say_goodbye(id, peer, address_.worker);
   }
 }
 

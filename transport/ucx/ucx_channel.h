@@ -72,7 +72,7 @@ class UcxChannel {
   PeerId add_peer(const UcxAddress& address, bool is_guest);
   std::map<PeerId, Peer>::iterator usable_peer(const std::string& worker);
   void tell_broken(PeerId peer, std::string why);
-  void say_goodbye(PeerId id, Peer& peer);
+  void say_goodbye(PeerId id, Peer& peer, const std::string& from);
 
   void handle_greetings();
   void handle(const Hello& hello);
@@ -96,8 +96,8 @@ class UcxChannel {
   UcxRequests requests_;
   std::map<PeerId, Peer> peers_;
   UcxWorker worker_;
-  UcxInbox inbox_;
   const UcxAddress address_;
+  UcxInbox inbox_;
 };
 
 }  // namespace ferry

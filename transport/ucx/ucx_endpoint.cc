@@ -19,6 +19,7 @@ UcxRequests::Post flush_of(ucp_ep_h endpoint) {
 UcxEndpoint::UcxEndpoint(ucp_worker_h worker, UcxRequests& requests, UcxAddress peer, Failed failed)
     : requests_(requests),
       peer_(std::move(peer)),
+      tag_(tag_of(peer_)),
       failed_(std::move(failed)),
       shares_memory_(on_this_machine(peer_.process)) {
   look_after_peer();  // UCX leaks what it has made of an endpoint when the shared memory behind it is gone
@@ -111,7 +112,7 @@ void UcxEndpoint::greet(const UcxGreeting& greeting) {
 
 void UcxEndpoint::post_message(unsigned id, std::string bytes, std::function<void(ucs_status_t)> ended) {
   const auto send = [this, id](std::string& message, const ucp_request_param_t& params) {
-    return ucp_am_send_nbx(endpoint_, id, nullptr, 0, message.data(), message.size(), &params);
+    return ucp_am_send_nbx(endpoint_, id, &tag_, sizeof tag_, message.data(), message.size(), &params);
   };
   post(std::move(bytes), send, std::move(ended));
 }

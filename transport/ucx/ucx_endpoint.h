@@ -62,6 +62,7 @@ class UcxEndpoint {
 
   UcxRequests& requests_;
   const UcxAddress peer_;
+  const uint64_t tag_;  // of the peer
   Failed failed_;
   ucp_ep_h endpoint_ = nullptr;
   UcxRemoteKey key_;

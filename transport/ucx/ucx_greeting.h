@@ -16,12 +16,13 @@ namespace ferry {
 
 // `from` is the channel that speaks, named by the worker in its address; `connection` is one of those that the writer
 // has made to the other.
-struct Hello {  // wants to write; answered by Welcome
+struct Hello {  // wants to write; answered by Welcome, or by Goodbye in the name of `to` where that is no more
   UcxAddress from = {};
+  std::string to = {};
   PeerId connection = 0;
   template <class A>
   void fields(A& a) {
-    a(from, connection);
+    a(from, to, connection);
   }
   bool operator==(const Hello&) const = default;
 };

@@ -42,8 +42,10 @@ UcxContext open_ucx_context(const std::vector<UcxOptions::Setting>& settings) {
 
 UcxWorker open_ucx_worker(ucp_context_h context) {
   ucp_worker_params_t params{};
-  params.field_mask = UCP_WORKER_PARAM_FIELD_THREAD_MODE;
+  params.field_mask = UCP_WORKER_PARAM_FIELD_THREAD_MODE | UCP_WORKER_PARAM_FIELD_FLAGS;
   params.thread_mode = UCS_THREAD_MODE_SINGLE;
+  // What was posted to a peer that died over shared memory is never given back: it goes with the worker.
+  params.flags = UCP_WORKER_FLAG_IGNORE_REQUEST_LEAK;
   ucp_worker_h worker = nullptr;
   need_ucx(ucp_worker_create(context, &params, &worker), "open its transports");
   return UcxWorker(worker);

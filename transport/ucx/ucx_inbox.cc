@@ -1,5 +1,6 @@
 #include "transport/ucx/ucx_inbox.h"
 
+#include <cstring>
 #include <string_view>
 #include <utility>
 
@@ -8,8 +9,11 @@
 
 namespace ferry {
 
-UcxInbox::UcxInbox(ucp_worker_h worker, UcxRequests& requests, Handlers handlers)
-    : worker_(worker), requests_(requests), handlers_(std::move(handlers)) {
+UcxInbox::UcxInbox(ucp_worker_h worker, UcxRequests& requests, uint64_t tag, Handlers handlers)
+    : worker_(worker), requests_(requests), tag_(tag), handlers_(std::move(handlers)) {
+  // UCX looks up the number that stands in a message before it asks whether there is such a one. So there is every one.
+  constexpr int kMaxId = UINT16_MAX;
+  for (int id = kMaxId; id >= 0; --id) listen(static_cast<unsigned>(id), &UcxInbox::nonsense_arrives);
   listen(kMessageId, &UcxInbox::message_arrives);
   listen(kGreetingId, &UcxInbox::greeting_arrives);
 }
@@ -25,9 +29,10 @@ void UcxInbox::listen(unsigned id, ucp_am_recv_callback_t callback) {
   need_ucx(ucp_worker_set_am_recv_handler(worker_, &params), "listen for messages");
 }
 
-ucs_status_t UcxInbox::message_arrives(void* inbox, const void*, size_t, void* data, size_t bytes, How how) {
+ucs_status_t UcxInbox::message_arrives(void* inbox, const void* header, size_t header_bytes, void* data, size_t bytes,
+                                       How how) {
   auto& self = *static_cast<UcxInbox*>(inbox);
-  if (bytes > KvLink::kMaxMessage) {
+  if (bytes > KvLink::kMaxMessage || !self.is_for_us(header, header_bytes)) {
     self.handlers_.refused();
     return UCS_OK;  // UCX drops it
   }
@@ -37,6 +42,10 @@ ucs_status_t UcxInbox::message_arrives(void* inbox, const void*, size_t, void* d
   }
   self.handlers_.message(std::string(static_cast<const char*>(data), bytes));
   return UCS_OK;
+}
+
+bool UcxInbox::is_for_us(const void* header, size_t header_bytes) const {
+  return header_bytes == sizeof tag_ && std::memcmp(header, &tag_, sizeof tag_) == 0;
 }
 
 // A large message is announced first and fetched when there is room for it.
@@ -59,6 +68,11 @@ ucs_status_t UcxInbox::greeting_arrives(void* inbox, const void*, size_t, void* 
   } else {
     self.handlers_.refused();
   }
+  return UCS_OK;
+}
+
+ucs_status_t UcxInbox::nonsense_arrives(void* inbox, const void*, size_t, void*, size_t, How) {
+  static_cast<UcxInbox*>(inbox)->handlers_.refused();
   return UCS_OK;
 }
 

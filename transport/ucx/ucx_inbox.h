@@ -24,7 +24,7 @@ class UcxInbox {
     std::function<void()> refused;
   };
 
-  UcxInbox(ucp_worker_h worker, UcxRequests& requests, Handlers handlers);
+  UcxInbox(ucp_worker_h worker, UcxRequests& requests, uint64_t tag, Handlers handlers);
   UcxInbox(const UcxInbox&) = delete;
   UcxInbox& operator=(const UcxInbox&) = delete;
 
@@ -32,12 +32,16 @@ class UcxInbox {
   using How = const ucp_am_recv_param_t*;
 
   void listen(unsigned id, ucp_am_recv_callback_t callback);
-  static ucs_status_t message_arrives(void* inbox, const void*, size_t, void* data, size_t bytes, How how);
+  static ucs_status_t message_arrives(void* inbox, const void* header, size_t header_bytes, void* data, size_t bytes,
+                                      How how);
   static ucs_status_t greeting_arrives(void* inbox, const void*, size_t, void* data, size_t bytes, How how);
+  static ucs_status_t nonsense_arrives(void* inbox, const void*, size_t, void*, size_t, How);
+  bool is_for_us(const void* header, size_t header_bytes) const;
   void fetch(void* announced, size_t bytes);
 
   ucp_worker_h worker_;
   UcxRequests& requests_;
+  const uint64_t tag_;
   Handlers handlers_;
 };
 

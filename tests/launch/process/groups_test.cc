@@ -73,7 +73,8 @@ TEST_F(Groups, MpirunGetsWhatAGroupNeeds) {
   GroupConfig far = group("b", 4);
   far.hosts = {"node1:2", "node2:2"};
   EXPECT_THAT(mpirun_command(far, {"ferry"}, true).words,
-              AllOf(Contains("-H"), Contains("node1:2,node2:2"), Contains("--allow-run-as-root")));
+              AllOf(Contains("-H"), Contains("node1:2,node2:2"), Contains("oob_tcp_keepalive_time"),
+                    Contains("--allow-run-as-root")));
   EXPECT_THAT(local, Not(Contains("--allow-run-as-root")));
 }
 

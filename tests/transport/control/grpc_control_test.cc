@@ -52,7 +52,9 @@ TEST_F(GrpcControl, AKilledProcessIsNoticed) {
   const StreamId stream = next<StreamOpened>(*router).stream;
   EXPECT_EQ(next_message(*router), "hello");
   leader.signal(SIGKILL);
-  EXPECT_EQ(next<StreamClosed>(*router).stream, stream);
+  const auto closed = next<StreamClosed>(*router);
+  EXPECT_EQ(closed.stream, stream);
+  EXPECT_THAT(closed.why, testing::HasSubstr("127.0.0.1"));
 }
 
 // A stopped process keeps its connection, as a host without power does: only an answer that does not come tells.
@@ -63,7 +65,9 @@ TEST_F(GrpcControl, AProcessThatFallsSilentIsNoticed) {
   const StreamId stream = next<StreamOpened>(*router).stream;
   EXPECT_EQ(next_message(*router), "hello");
   leader.signal(SIGSTOP);
-  EXPECT_EQ(next<StreamClosed>(*router).stream, stream);
+  const auto closed = next<StreamClosed>(*router);
+  EXPECT_EQ(closed.stream, stream);
+  EXPECT_THAT(closed.why, testing::HasSubstr("127.0.0.1"));
 }
 
 TEST_F(GrpcControl, APortThatIsTakenIsAnErrorThatNamesIt) {
