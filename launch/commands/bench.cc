@@ -1,6 +1,7 @@
 #include "launch/commands/bench.h"
 
 #include "launch/commands/bench_model.h"
+#include "launch/commands/bench_transfer.h"
 
 namespace ferry {
 
@@ -8,6 +9,7 @@ void add_bench(CLI::App& app, Chosen& chosen) {
   CLI::App* command = app.add_subcommand("bench", "Measure, beside the machine's limits in the same run");
   command->require_subcommand(1);
   add_bench_model(*command, chosen);
+  add_bench_transfer(*command, chosen);
 }
 
 }  // namespace ferry
