@@ -6,16 +6,7 @@ namespace ferry {
 
 std::vector<Piece> joined(std::span<const Piece> pieces) {
   std::vector<Piece> result;
-  for (const Piece& piece : pieces) {
-    if (piece.bytes == 0) continue;
-    const bool continues = !result.empty() && result.back().from + result.back().bytes == piece.from &&
-                           result.back().to + result.back().bytes == piece.to;
-    if (continues) {
-      result.back().bytes += piece.bytes;
-    } else {
-      result.push_back(piece);
-    }
-  }
+  for_each_joined(pieces, [&](const Piece& piece) { result.push_back(piece); });
   return result;
 }
 

@@ -2,12 +2,12 @@
 
 #include <unistd.h>
 
-#include <filesystem>
 #include <memory>
 
 #include "core/base/error.h"
 #include "launch/commands/prompt_options.h"
 #include "launch/process/groups.h"
+#include "launch/process/own_program.h"
 #include "launch/process/stop_signals.h"
 #include "launch/runtime/cluster_front.h"
 #include "transport/control/grpc_control.h"
@@ -20,8 +20,6 @@ struct BatchOptions {
   std::string cluster;
   PromptOptions prompts;
 };
-
-std::string own_program() { return std::filesystem::read_symlink("/proc/self/exe").string(); }
 
 void print_group_line(std::string_view line) {
   std::fwrite(line.data(), 1, line.size(), stderr);

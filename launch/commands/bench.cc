@@ -2,6 +2,7 @@
 
 #include "launch/commands/bench_handoff.h"
 #include "launch/commands/bench_model.h"
+#include "launch/commands/bench_transfer.h"
 
 namespace ferry {
 
@@ -10,6 +11,7 @@ void add_bench(CLI::App& app, Chosen& chosen) {
   command->require_subcommand(1);
   add_bench_handoff(*command, chosen);
   add_bench_model(*command, chosen);
+  add_bench_transfer(*command, chosen);
 }
 
 }  // namespace ferry

@@ -65,23 +65,21 @@ void UcxEndpoint::accept_key(const std::string& bytes) {
   for (const auto& post : std::exchange(waiting_, {})) post();
 }
 
-void UcxEndpoint::put(const UcxMemory& from, std::span<const Piece> pieces) {
-  if (!key_ && usable_) {
-    waiting_.push_back([this, &from, later = std::vector(pieces.begin(), pieces.end())] { put(from, later); });
+void UcxEndpoint::put(const UcxMemory& from, const Piece& piece) {
+  if (!usable_) return;
+  if (!key_) {
+    waiting_.push_back([this, &from, piece] { put(from, piece); });
     return;
   }
-  ucp_request_param_t params{};
+  ucp_request_param_t params;  // not cleared: a put over shared memory may take less time than that
   params.op_attr_mask = UCP_OP_ATTR_FIELD_MEMH | UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA;
   params.memh = from.handle();
   params.cb.send = &UcxEndpoint::put_ended;
   params.user_data = this;
-  for (const Piece& piece : pieces) {
-    if (!usable_) return;
-    const std::byte* source = from.span().data() + piece.from;
-    void* const answer = ucp_put_nbx(endpoint_, source, piece.bytes, peer_.base + piece.to, key_.get(), &params);
-    if (UCS_PTR_IS_PTR(answer)) ++n_in_flight_;
-    if (UCS_PTR_IS_ERR(answer)) fail(ucs_status_string(UCS_PTR_STATUS(answer)));
-  }
+  const std::byte* source = from.span().data() + piece.from;
+  void* const answer = ucp_put_nbx(endpoint_, source, piece.bytes, peer_.base + piece.to, key_.get(), &params);
+  if (UCS_PTR_IS_PTR(answer)) ++n_in_flight_;
+  if (UCS_PTR_IS_ERR(answer)) fail(ucs_status_string(UCS_PTR_STATUS(answer)));
 }
 
 void UcxEndpoint::put_ended(void* request, ucs_status_t status, void* endpoint) {

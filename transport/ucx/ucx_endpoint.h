@@ -8,7 +8,6 @@
 
 #include <cstddef>
 #include <functional>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -35,7 +34,7 @@ class UcxEndpoint {
   bool shares_memory() const { return shares_memory_; }  // true until it is known
 
   void accept_key(const std::string& key);
-  void put(const UcxMemory& from, std::span<const Piece> pieces);
+  void put(const UcxMemory& from, const Piece& piece);
   void flush(std::function<void()> flushed);
   void send(std::string message);
   void greet(const UcxGreeting& greeting);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <utility>
+#include <vector>
 
 #include "core/base/check.h"
 #include "core/base/error.h"
@@ -36,6 +37,11 @@ class UcxLink final : public KvLink {
   LinkCounters counters() const override { return common_.counters; }
 
  private:
+  struct Connected {
+    ChannelId channel = -1;
+    UcxEndpoint* endpoint = nullptr;  // the channel's; nullptr: is connected no more, or a guest
+  };
+
   UcxChannel& opened(ChannelId channel) const;
   UcxEndpoint& connected(PeerId peer) const;
   void progress();
@@ -45,6 +51,7 @@ class UcxLink final : public KvLink {
   int n_events_in_a_row_ = 0;  // since the last progress
   ChannelId next_channel_ = 0;
   std::map<ChannelId, std::unique_ptr<UcxChannel>> channels_;
+  std::vector<Connected> connected_;  // by PeerId: looked up for every put
   std::vector<std::unique_ptr<UcxChannel>> closing_;
 };
 
@@ -64,12 +71,19 @@ ChannelId UcxLink::open() {
 }
 
 PeerId UcxLink::connect(ChannelId channel, const std::string& address) {
-  return opened(channel).connect(ucx_address_of(address));
+  UcxChannel& through = opened(channel);
+  const PeerId peer = through.connect(ucx_address_of(address));
+  connected_.resize(std::max(connected_.size(), static_cast<size_t>(peer) + 1));
+  connected_[peer] = {.channel = channel, .endpoint = through.find(peer)};
+  return peer;
 }
 
 void UcxLink::close(ChannelId channel) {
   opened(channel);
   forget_events_of(channel);
+  for (Connected& peer : connected_) {
+    if (peer.channel == channel) peer = {};
+  }
   const auto found = channels_.extract(channel);
   found.mapped()->close();
   closing_.push_back(std::move(found.mapped()));
@@ -78,10 +92,13 @@ void UcxLink::close(ChannelId channel) {
 void UcxLink::put(PeerId peer, std::span<const Piece> pieces) {
   UcxEndpoint& endpoint = connected(peer);
   check_inside(pieces, common_.memory.span().size(), endpoint.peer().bytes);
-  const std::vector<Piece> fewer = joined(pieces);
-  endpoint.put(common_.memory, fewer);
-  common_.counters.bytes_put += bytes_of(fewer);
-  common_.counters.pieces_put += fewer.size();
+  uint64_t n_pieces = 0;
+  for_each_joined(pieces, [&](const Piece& piece) {
+    endpoint.put(common_.memory, piece);
+    ++n_pieces;
+  });
+  common_.counters.bytes_put += bytes_of(pieces);
+  common_.counters.pieces_put += n_pieces;
 }
 
 void UcxLink::flush(PeerId peer, uint64_t tag) {
@@ -118,12 +135,9 @@ UcxChannel& UcxLink::opened(ChannelId channel) const {
 }
 
 UcxEndpoint& UcxLink::connected(PeerId peer) const {
-  UcxEndpoint* endpoint = nullptr;
-  for (const auto& [id, channel] : channels_) {
-    if (endpoint = channel->find(peer); endpoint) break;
-  }
-  check(endpoint != nullptr, "the peer is connected");
-  return *endpoint;
+  const auto at = static_cast<size_t>(peer);
+  check(at < connected_.size() && connected_[at].endpoint != nullptr, "the peer is connected");
+  return *connected_[at].endpoint;
 }
 
 void UcxLink::forget_events_of(ChannelId id) {
