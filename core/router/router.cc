@@ -16,20 +16,6 @@ constexpr Duration kAbortAgain = std::chrono::milliseconds(300);
 constexpr Duration kNamePatience = std::chrono::seconds(4);  // more than it takes to notice a dead group
 }  // namespace
 
-std::string_view name_of(Rung rung) {
-  switch (rung) {
-    case Rung::same_pair:
-      return "same_pair";
-    case Rung::other_prefill:
-      return "other_prefill";
-    case Rung::other_decode:
-      return "other_decode";
-    case Rung::colocated:
-      return "colocated";
-  }
-  return {};
-}
-
 Router::Router(RouterRules rules, const Clock& clock)
     : rules_(rules), clock_(clock), pairs_(rules.paths, rules.epoch, clock) {}
 
@@ -451,57 +437,10 @@ void Router::on(StreamId stream, const wire::Tokens& m) {
   end(m.attempt.request);
 }
 
-// ---- for people
-
 std::vector<std::pair<StreamId, wire::ToLeader>> Router::take_to_leaders() {
   auto all = std::exchange(to_leaders_, {});
   for (auto& message : pairs_.take_to_leaders()) all.push_back(std::move(message));
   return all;
-}
-
-std::string Router::whereabouts(const Served& served) const {
-  switch (served.stage) {
-    case Served::Stage::waiting:
-      if (served.failed) return str("waiting for another try; the last one: ", served.why_failed);
-      return groups_.empty() ? "waiting: no group has joined" : "waiting for a free group";
-    case Served::Stage::reserving:
-      return "reserving pages at " + served.account.decode;
-    case Served::Stage::prefilling:
-      return "prefilling at " + served.account.prefill;
-    case Served::Stage::decoding:
-      return "decoding at " + served.account.decode;
-  }
-  return {};
-}
-
-std::vector<PairReport> Router::paths() const {
-  std::vector<PairReport> paths;
-  for (const auto& [streams, pair] : pairs_.all()) {
-    if (pair.ready) paths.push_back(pair.report);
-  }
-  for (const auto& [stream, group] : groups_) {
-    if (group.info.role == Role::mixed) paths.push_back({group.info.key.name, group.info.key.name, {}});
-  }
-  return paths;
-}
-
-std::vector<std::string> Router::refusals() const {
-  std::vector<std::string> all = refusals_;
-  all.insert(all.end(), pairs_.refusals().begin(), pairs_.refusals().end());
-  return all;
-}
-
-std::vector<StreamId> Router::streams() const {
-  std::vector<StreamId> streams;
-  for (const auto& [stream, group] : groups_) streams.push_back(stream);
-  return streams;
-}
-
-std::vector<Router::GroupReport> Router::groups() const {
-  std::vector<GroupReport> reports;
-  for (const auto& [stream, group] : groups_)
-    reports.push_back({.name = group.info.key.name, .role = group.info.role, .stats = group.stats});
-  return reports;
 }
 
 }  // namespace ferry
