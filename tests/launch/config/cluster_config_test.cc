@@ -208,6 +208,7 @@ chat_format: auto (default)
 kv.page_tokens: 16 (default)
 kv.dtype: f16 (c.yaml:3)
 kv.memory: 256MiB (default)
+kv.prefix_cache: on (default)
 groups[0].name: a (c.yaml:5)
 groups[0].role: mixed (c.yaml:5)
 groups[0].tp: 1 (default)
@@ -221,6 +222,8 @@ link.verify: sampled (default)
 link.overlap: layers (default)
 router.listen: 127.0.0.1:8000 (default)
 router.control: 127.0.0.1:8001 (default)
+router.colocated_retry: on (default)
+router.max_queued: 65536 (default)
 deadline_ms: 60000 (default)
 )");
 }
@@ -264,6 +267,17 @@ TEST_F(LoadCluster, AFileThatCannotBeReadIsNamed) {
   EXPECT_THAT([&] { load_cluster(directory_ / "none.yaml"); },
               testing::ThrowsMessage<Error>(testing::HasSubstr("none.yaml: No such file or directory")));
   EXPECT_THAT([&] { load_cluster(directory_); }, testing::ThrowsMessage<Error>(testing::HasSubstr("is a directory")));
+}
+
+TEST(ClusterConfig, OverridesWinOverTheFileAndAreCheckedLikeIt) {
+  const std::string text = "model: m.gguf\nlink: {overlap: layers}\ngroups: [{name: a, role: mixed}]\n";
+  const ClusterConfig config = parse_cluster(
+      text, "c.yaml", {"link.overlap=after_prefill", "kv.memory=1MiB", "groups=[{name: b, role: mixed}]"});
+  EXPECT_EQ(config.link.overlap, LinkConfig::Overlap::after_prefill);
+  EXPECT_EQ(config.kv.memory, size_t{1} << 20);
+  EXPECT_EQ(config.groups[0].name, "b");
+  for (const char* bad : {"link.overlap=never", "link.overlop=layers", "link", "=1", "model.x=1"})
+    EXPECT_THROW(parse_cluster(text, "c.yaml", {bad}), Error) << bad;
 }
 
 }  // namespace
