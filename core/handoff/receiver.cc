@@ -20,6 +20,7 @@ Receiver::Receiver(const Settings& settings, PageAllocator& pages)
 std::optional<wire::Ticket> Receiver::reserve(const wire::Reserve& order, const Peer& prefill, Instant deadline) {
   if (const auto known = reservations_.find(order.attempt); known != reservations_.end())
     return known->second.dead ? std::nullopt : std::optional(known->second.ticket);
+  if (over_.contains(order.attempt)) return std::nullopt;
   if (n_quarantined_by(prefill.info.key.name) > settings_.most_quarantined) return std::nullopt;
   const auto pages_for = [this](int n) { return (n + settings_.page_tokens - 1) / settings_.page_tokens; };
   const std::vector<int>& prompt = order.request.prompt;
@@ -98,7 +99,7 @@ void Receiver::settle(Entry entry, Instant now) {
   if (!r.in_flight.empty()) return;
   if (r.dead) {
     ended_.push_back(entry->first);
-    reservations_.erase(entry);
+    forget(entry);
     return;
   }
   if (!r.sealed || r.to_verify || !r.verifying.empty()) return;
@@ -107,8 +108,17 @@ void Receiver::settle(Entry entry, Instant now) {
     r.to_verify = true;
   } else {
     arrive(r);
-    reservations_.erase(entry);
+    forget(entry);
   }
+}
+
+void Receiver::forget(Entry entry) {
+  if (over_.insert(entry->first).second) over_in_order_.push_back(entry->first);
+  if (over_in_order_.size() > kMostOver) {
+    over_.erase(over_in_order_.front());
+    over_in_order_.pop_front();
+  }
+  reservations_.erase(entry);
 }
 
 void Receiver::arrive(Reservation& r) {
@@ -150,7 +160,7 @@ void Receiver::verified(const wire::Attempt& attempt, int rank, const std::strin
   if (!r.dead) {
     r.ready = now;
     arrive(r);
-    reservations_.erase(entry);
+    forget(entry);
   } else {
     settle(entry, now);
   }

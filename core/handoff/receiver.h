@@ -6,6 +6,7 @@
 // Pages go back only when no source can write them any more: each has said Landed, or has come back in a new pairing,
 // or its pairing is fenced off. Until then the pages of an attempt that ended are in quarantine.
 
+#include <deque>
 #include <map>
 #include <optional>
 #include <random>
@@ -106,12 +107,17 @@ class Receiver {
   void kill(Reservation& reservation);
   void fail(Reservation& reservation, std::string why);
   int n_quarantined_by(const std::string& prefill) const;
+  void forget(Entry entry);
 
   const Settings settings_;
   PageAllocator& pages_;
   std::mt19937_64 random_;
   std::map<GroupId, uint32_t> serials_;  // tickets given
   std::map<wire::Attempt, Reservation> reservations_;
+  // Attempts that are over here, the newest: a Reserve that comes late and twice does not begin them again.
+  static constexpr size_t kMostOver = 4096;
+  std::set<wire::Attempt> over_;
+  std::deque<wire::Attempt> over_in_order_;
   std::vector<Arrival> arrivals_;
   std::vector<Failure> failures_;
   std::vector<wire::Attempt> ended_;

@@ -90,6 +90,9 @@ TEST_F(ReceiverTest, AskedAgainItGivesTheSameTicketAndNoMorePages) {
   EXPECT_EQ(pages.n_free(), n_free);
   receiver.abort(ticket.name.attempt);
   EXPECT_FALSE(receiver.reserve(order(1), prefill, kLater)) << "it ended";
+  land(ticket, 0, false);
+  land(ticket, 1, false);
+  EXPECT_FALSE(receiver.reserve(order(1), prefill, kLater)) << "and nothing of it is left";
 }
 
 TEST_F(ReceiverTest, AbortedPagesAreInQuarantineUntilEverySourceHasLanded) {
