@@ -6,6 +6,7 @@
 
 #include "core/base/error.h"
 #include "core/kv/reshard_plan.h"
+#include "transport/pieces.h"
 
 namespace ferry {
 
@@ -49,8 +50,10 @@ TransferCase kv_case(int from_tp, int to_tp, int n_pages, const std::vector<int>
   const std::vector<int> source_pages = in_a_row(n_pages);
   TransferCase result{.name = str("tp ", from_tp, " to ", to_tp)};
   for (int l = 0; l < kLayers; ++l) {
+    std::vector<Piece> pieces;
     append_pieces(transfer, layout(from[transfer.source]), layout(to[transfer.destination]), l,
-                  {0, n_pages * kPageTokens}, {source_pages, destination_pages}, result.puts.emplace_back());
+                  {0, n_pages * kPageTokens}, {source_pages, destination_pages}, pieces);
+    result.puts.push_back(joined(pieces));  // as the link would
   }
   return result;
 }
@@ -59,9 +62,7 @@ TransferCase kv_case(int from_tp, int to_tp, int n_pages, const std::vector<int>
 
 size_t TransferCase::bytes() const {
   size_t sum = 0;
-  for (const auto& pieces : puts) {
-    for (const Piece& piece : pieces) sum += piece.bytes;
-  }
+  for (const auto& pieces : puts) sum += bytes_of(pieces);
   return sum;
 }
 

@@ -18,7 +18,7 @@ namespace ferry {
 
 namespace {
 
-constexpr auto kPatience = std::chrono::seconds(60);
+constexpr auto kPatience = std::chrono::seconds(20);
 
 int free_port() {
   const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
@@ -61,15 +61,13 @@ bool UcxPerftest::is_installed() {
   }
 }
 
-double UcxPerftest::bytes_per_second(size_t piece_bytes, int n) const {
+std::optional<double> UcxPerftest::bytes_per_second(size_t piece_bytes, int n) const {
   const std::string port = std::to_string(free_port());
   const std::vector<std::string> environment{"UCX_TLS=" + transports_};
   const auto ignore = [](std::string_view) {};
   Child server({.words = {"ucx_perftest", "-p", port}, .environment = environment}, ignore);
   std::optional<double> bandwidth;
-  std::string last_line;
   const auto on_line = [&](std::string_view line) {
-    last_line = line;
     if (const auto found = bandwidth_in(line)) bandwidth = found;
   };
   const ProcessCommand client{
@@ -79,13 +77,12 @@ double UcxPerftest::bytes_per_second(size_t piece_bytes, int n) const {
   // Its server does not say when it listens, and its client does not wait for that.
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
   while (!bandwidth && std::chrono::steady_clock::now() < deadline) {
-    if (server.poll() && !bandwidth) break;
+    if (server.poll()) break;
     Child run(client, on_line);
     run.poll(kPatience);
     if (!bandwidth) std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
-  if (!bandwidth) throw Error(str("ucx_perftest did not work; it says: ", last_line));
-  return *bandwidth;
+  return bandwidth;
 }
 
 }  // namespace ferry

@@ -2,6 +2,7 @@
 // UCX's own benchmark, where it is installed: the bar for what we make of UCX.
 
 #include <cstddef>
+#include <optional>
 #include <string>
 
 namespace ferry {
@@ -12,8 +13,8 @@ class UcxPerftest {
 
   static bool is_installed();
 
-  // Bytes a second of `n` puts of one piece, between two processes of this host. Error when it does not work.
-  double bytes_per_second(size_t piece_bytes, int n) const;
+  // Bytes a second of `n` puts of one piece, between two processes of this host. nullopt when it does not work.
+  std::optional<double> bytes_per_second(size_t piece_bytes, int n) const;
 
  private:
   std::string transports_;

@@ -100,8 +100,10 @@ Measured measure(TransferBench& bench, const TransferCase& what, const UcxPerfte
   m.correct = bench.arrived();
   if (!one_size) return m;
   for (int i = 0; i < repeat && perftest; ++i) {
+    const auto theirs = perftest->bytes_per_second(piece, n);
+    if (!theirs) break;
     m.repeated.push_back(n * static_cast<double>(piece) / bench.repeated_put_seconds(piece, n));
-    m.perftest.push_back(perftest->bytes_per_second(piece, n));
+    m.perftest.push_back(*theirs);
   }
   m.latency_us = bench.latency_us(piece);
   m.correct = bench.arrived() && m.correct;
