@@ -1,6 +1,7 @@
 #pragma once
 // A KvLink to another process, timed: how fast pieces of its memory get into the other's.
 
+#include <csignal>
 #include <cstdlib>
 #include <functional>
 #include <memory>
@@ -29,6 +30,19 @@ class TransferBench {
   // One piece into the same place over and over again, as ucx_perftest does it; in lists, as handoffs have them.
   double repeated_put_seconds(size_t piece_bytes, int n);
   double latency_us(size_t piece_bytes);  // of one piece until it is in the other memory; the median of many
+
+  // As long as it lives, the other process stands still, which otherwise polls all the time: for what is measured
+  // beside.
+  class Rest {
+   public:
+    explicit Rest(const TransferBench& bench) : pid_(bench.child_->pid()) { ::kill(pid_, SIGSTOP); }
+    ~Rest() { ::kill(pid_, SIGCONT); }
+    Rest(const Rest&) = delete;
+    Rest& operator=(const Rest&) = delete;
+
+   private:
+    pid_t pid_;
+  };
 
   // Whether the other memory is what the copies made of ours. Both are cleared for what comes next.
   bool arrived();

@@ -84,6 +84,11 @@ int n_repeated(size_t piece_bytes, size_t total_bytes) {
   return static_cast<int>(std::clamp<size_t>(2 * total_bytes / piece_bytes, 32, 20000));
 }
 
+std::optional<double> perftest_beside(const TransferBench& bench, const UcxPerftest& perftest, size_t piece, int n) {
+  const TransferBench::Rest rest(bench);
+  return perftest.bytes_per_second(piece, n);
+}
+
 // Everything that is compared is measured in turn, so that what else happens on the machine happens to all.
 Measured measure(TransferBench& bench, const TransferCase& what, const UcxPerftest* perftest, int repeat) {
   const bool one_size = what.name == "scattered";
@@ -100,7 +105,7 @@ Measured measure(TransferBench& bench, const TransferCase& what, const UcxPerfte
   m.correct = bench.arrived();
   if (!one_size) return m;
   for (int i = 0; i < repeat && perftest; ++i) {
-    const auto theirs = perftest->bytes_per_second(piece, n);
+    const auto theirs = perftest_beside(bench, *perftest, piece, n);
     if (!theirs) break;
     m.repeated.push_back(n * static_cast<double>(piece) / bench.repeated_put_seconds(piece, n));
     m.perftest.push_back(*theirs);

@@ -9,8 +9,8 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <new>
-#include <vector>
 
 #include "core/base/check.h"
 #include "core/base/error.h"
@@ -38,6 +38,7 @@ class SharedReports {
   SharedReports(const SharedReports&) = delete;
   SharedReports& operator=(const SharedReports&) = delete;
   Report& operator[](int i) { return reports_[i]; }
+  int size() const { return n_; }
 
  private:
   const int n_;
@@ -74,6 +75,53 @@ std::optional<std::string> verdict(int status, const Report& report) {
   return str("the process ended by signal ", WTERMSIG(status), ": a check of the core failed");
 }
 
+// Processes that share a range of seeds.
+class Jobs {
+ public:
+  explicit Jobs(const Seeds& seeds) : reports_(seeds.n_jobs) {
+    for (int job = 0; job < seeds.n_jobs; ++job) {
+      pids_[job] = child([&, job] {
+        for (uint64_t seed = seeds.begin + job; seed < seeds.end; seed += seeds.n_jobs) {
+          reports_[job].seed = seed;
+          if (!try_out(schedule_of(seed), reports_[job])) return false;
+        }
+        return true;
+      });
+    }
+  }
+
+  bool running() const { return !pids_.empty(); }
+  const std::optional<Finding>& finding() const { return finding_; }
+
+  // Waits a moment for processes to end. The first that finds something ends all.
+  void wait() {
+    usleep(20'000);
+    for (const auto& [job, pid] : std::map<int, pid_t>(pids_)) {
+      int status = 0;
+      if (waitpid(pid, &status, WNOHANG) != pid) continue;
+      pids_.erase(job);
+      const auto violation = verdict(status, reports_[job]);
+      if (!violation || finding_) continue;
+      finding_ = {.seed = reports_[job].seed, .violation = *violation};
+      for (const auto& [other, still] : pids_) kill(still, SIGKILL);
+    }
+  }
+
+  Tally tally() {
+    Tally t;
+    for (int job = 0; job < reports_.size(); ++job) {
+      const Report& r = reports_[job];
+      t = {t.schedules + r.schedules, t.requests + r.requests, t.served + r.served, t.events + r.events};
+    }
+    return t;
+  }
+
+ private:
+  SharedReports reports_;
+  std::map<int, pid_t> pids_;  // of jobs that run
+  std::optional<Finding> finding_;
+};
+
 }  // namespace
 
 std::optional<std::string> violation_of(const Schedule& schedule) {
@@ -88,48 +136,13 @@ std::optional<std::string> violation_of(const Schedule& schedule) {
   return verdict(status, reports[0]);
 }
 
-// ---- many
-
 std::optional<Finding> try_all(const Seeds& seeds, const std::function<void(const Tally&)>& progress) {
-  SharedReports reports(seeds.n_jobs);
-  std::vector<pid_t> pids;
-  for (int job = 0; job < seeds.n_jobs; ++job) {
-    pids.push_back(child([&, job] {
-      for (uint64_t seed = seeds.begin + job; seed < seeds.end; seed += seeds.n_jobs) {
-        reports[job].seed = seed;
-        if (!try_out(schedule_of(seed), reports[job])) return false;
-      }
-      return true;
-    }));
+  Jobs jobs(seeds);
+  while (jobs.running()) {
+    jobs.wait();
+    progress(jobs.tally());
   }
-  std::optional<Finding> finding;
-  const auto tally = [&] {
-    Tally t;
-    for (int job = 0; job < seeds.n_jobs; ++job) {
-      const Report& r = reports[job];
-      t = {t.schedules + r.schedules, t.requests + r.requests, t.served + r.served, t.events + r.events};
-    }
-    return t;
-  };
-  for (int n_left = seeds.n_jobs; n_left > 0;) {
-    bool changed = false;
-    for (int job = 0; job < seeds.n_jobs; ++job) {
-      int status = 0;
-      if (pids[job] == 0 || waitpid(pids[job], &status, WNOHANG) != pids[job]) continue;
-      pids[job] = 0;
-      --n_left;
-      changed = true;
-      const auto violation = verdict(status, reports[job]);
-      if (!violation || finding) continue;
-      finding = {.seed = reports[job].seed, .violation = *violation};
-      for (const pid_t pid : pids) {
-        if (pid != 0) kill(pid, SIGKILL);
-      }
-    }
-    progress(tally());
-    if (!changed) usleep(20'000);
-  }
-  return finding;
+  return jobs.finding();
 }
 
 }  // namespace ferry::sim

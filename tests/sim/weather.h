@@ -23,14 +23,13 @@ class Weather {
   Duration detection();                 // until silence is taken for an end
   bool strikes(FaultKind kind, Host a, Host b);
 
-  // The copies of a message that arrive, and when. None: it is lost.
   struct Delivery {
     Duration after{};
     bool out_of_order = false;
   };
-  std::vector<Delivery> deliveries(Host a, Host b);
-  void alter(Host a, Host b, std::string& bytes);   // perhaps: the prompt of a Prefill
-  void garble(Host a, Host b, std::string& bytes);  // perhaps
+  std::vector<Delivery> deliveries(Host a, Host b);  // of each copy of a message; none: it is lost
+  void alter(Host a, Host b, std::string& bytes);    // perhaps: the prompt of a Prefill
+  void garble(Host a, Host b, std::string& bytes);   // perhaps
 
  private:
   struct Lasting {

@@ -19,6 +19,7 @@
 #include "tests/transport/link_testing.h"
 #include "transport/memory_link.h"
 #include "transport/ucx/network_devices.h"
+#include "transport/ucx/ucx_info.h"
 #include "transport/ucx/ucx_link.h"
 
 // UCX forgets a few bytes of an endpoint that it could not make because the shared memory behind it is gone.
@@ -358,6 +359,8 @@ TEST_P(KvLinkContract, AChannelThatNobodyUsedCloses) {
 }
 
 TEST_P(KvLinkContract, TheAddressOfAClosedChannelIsBroken) {
+  if (GetParam().name == "rdma" && ucx_version().starts_with("1.13."))
+    GTEST_SKIP() << "UCX 1.13 asserts when nobody answers the wire-up of RC (fixed in 1.14)";
   b->memory()[0] = std::byte{42};
   const ChannelId closing = a->open();
   const std::string address = a->address(closing);

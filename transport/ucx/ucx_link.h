@@ -2,7 +2,8 @@
 // KvLink over UCX: shared memory, TCP and RDMA, whatever connects two ranks. Needs UCX 1.13 or newer.
 //
 // A peer that dies is noticed on every transport (see ucx_settings.cc). Puts over TCP are carried out by the target's
-// poll(), those over shared memory and RDMA need nothing from it. To connect takes polls on both sides.
+// poll(), those over shared memory and RDMA need nothing from it. To connect takes polls on both sides; over RDMA, UCX
+// 1.13 aborts this process when the other side has gone from another host before it answers (1.14 does not).
 //
 // After close(), Closed comes within a second whatever the peers do, and Fenced
 //   with it     when no peer shares memory with us: sockets and queue pairs are closed then;
