@@ -63,7 +63,9 @@ void ClusterFront::turn(Duration patience) {
   service_.turn(patience);
   report_news();
   report_metrics();
-  if (!some_route_can_come()) router_.fail_waiting(why_ended_);
+  if (some_route_can_come()) return;
+  router_.tick();  // what was begun may go on without the group that ended
+  router_.fail_waiting(why_ended_);
 }
 
 void ClusterFront::report_news() {
