@@ -126,12 +126,6 @@ bool Schedule::has(FaultKind kind) const {
   return std::any_of(faults.begin(), faults.end(), [kind](const Fault& f) { return f.kind == kind; });
 }
 
-Duration Schedule::longest_budget() const {
-  Duration longest{};
-  for (const RequestPlan& r : requests) longest = std::max(longest, r.budget);
-  return longest;
-}
-
 Duration Schedule::storm_end() const {
   Duration end{};
   for (const RequestPlan& r : requests) end = std::max(end, r.at);

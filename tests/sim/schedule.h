@@ -69,7 +69,6 @@ struct Schedule {
 
   Host router() const { return static_cast<int>(groups.size()); }
   bool has(FaultKind kind) const;
-  Duration longest_budget() const;
   Duration storm_end() const;  // all faults are over, all requests have come
 };
 

@@ -45,9 +45,7 @@ void World::run() {
 
 void World::come_to_rest() {
   wait_for([this] { return router().clients().n_waiting() == 0; }, kPlenty, kLook);
-  // An order that comes again when it is over may be begun again: that ends by its deadline.
-  const Duration patience = schedule_.has(FaultKind::repeat) ? schedule_.longest_budget() + kAftermath : kAftermath;
-  const bool rests = wait_for([this] { return at_rest(); }, patience, kLook);
+  const bool rests = wait_for([this] { return at_rest(); }, kAftermath, kLook);
   for (Host host = 0; host < schedule_.router(); ++host) {
     if (!group(host).process().ended()) group(host).check_at_rest();
   }
