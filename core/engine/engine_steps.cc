@@ -122,7 +122,7 @@ void Engine::take_tokens(const StepResult& result) {
     Token token = next_token(result.logits.subspan(planned.logit_row * n_vocab, n_vocab), s.request,
                              static_cast<int>(s.tokens.size()));
     if (s.ship) {
-      seal(std::move(*scheduler_.remove(s.attempt)), std::move(token));
+      seal(std::move(*scheduler_.remove(wire::Attempt(s.attempt))), std::move(token));
     } else {
       wire::Bill bill;
       if (s.n_generated() == 0) {
