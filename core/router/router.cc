@@ -118,6 +118,9 @@ void Router::tick() {
     if (served.deadline <= now) expired.push_back(id);
   }
   for (const RequestId id : expired) fail(id, str("deadline passed while ", whereabouts(served_.at(id))));
+  for (const auto& [id, served] : served_) {
+    if (served.route && now - served.progress >= served.deadline - now) suspect(served);
+  }
   // Of what time is left, half may pass without a sign of life: the other half is for the next attempt.
   retry_all_on("nothing came in half of the time that was left",
                [now](const Served& s) { return now - s.progress >= s.deadline - now; });
@@ -148,7 +151,7 @@ void Router::serve_queue() {
 
 bool Router::is_free(StreamId stream) const {
   const auto found = groups_.find(stream);
-  return found != groups_.end() && found->second.n_requests < found->second.info.max_sequences;
+  return found != groups_.end() && !found->second.silent && found->second.n_requests < found->second.info.max_sequences;
 }
 
 bool Router::is_free(const Route& route) const {
@@ -160,7 +163,7 @@ std::optional<Router::Route> Router::free_route(const std::set<StreamId>& withou
   std::optional<Route> best;
   int least = 0;
   const auto offer = [&](StreamId prefill, StreamId decode, int load) {
-    if (without.contains(prefill) || (best && load >= least)) return;
+    if (without.contains(prefill) || is_silent(prefill) || (best && load >= least)) return;
     best = Route{prefill, decode};
     least = load;
   };
@@ -193,13 +196,18 @@ std::optional<std::pair<Router::Route, std::optional<Rung>>> Router::next_route(
   if (!served.failed) return with(free_route({}), std::nullopt);
   const Route& last = *served.failed;
   const Pairs::Pair* pair = pairs_.find(last.prefill, last.decode);
-  if (!served.same_pair_tried && pair && pair->ready) {
+  const bool silent = is_silent(last.prefill) || is_silent(last.decode);
+  if (!served.same_pair_tried && pair && pair->ready && !silent) {
     return is_free(last) ? with(last, Rung::same_pair) : std::nullopt;
   }
   if (const auto other = free_route(served.failed_prefills))
     return with(other, other->prefill == last.prefill ? Rung::other_decode : Rung::other_prefill);
   if (const auto alone = colocated_route(served)) return with(alone, Rung::colocated);
-  return with(free_route({}), Rung::same_pair);  // what failed is back, and there is no other
+  if (const auto any = free_route({})) return with(any, Rung::same_pair);  // what failed is back, and there is no other
+  const bool all_silent = std::all_of(groups_.begin(), groups_.end(), [](const auto& entry) {
+    return entry.second.silent || entry.second.info.role == Role::prefill;
+  });
+  return all_silent && pair && pair->ready ? with(last, Rung::same_pair) : std::nullopt;
 }
 
 // What is left to do of a request: what was told is part of the prompt now.
@@ -296,12 +304,29 @@ void Router::on(StreamId stream, const wire::Unpaired& m) {
   });
 }
 
+// A group that stands still keeps its stream open. Nothing more goes there until it says something again.
+void Router::suspect(const Served& served) {
+  for (const StreamId stream : {served.route->prefill, served.route->decode}) {
+    const auto group = groups_.find(stream);
+    if (group != groups_.end() && group->second.heard <= served.progress) group->second.silent = true;
+  }
+}
+
+bool Router::is_silent(StreamId stream) const {
+  const auto group = groups_.find(stream);
+  return group != groups_.end() && group->second.silent;
+}
+
 // ---- what groups say
 
 void Router::message(StreamId stream, const wire::ToRouter& message) {
   if (!groups_.contains(stream) && !std::holds_alternative<wire::Hello>(message)) {  // it did not join
     ++counters_.refused;
     return;
+  }
+  if (const auto group = groups_.find(stream); group != groups_.end()) {
+    group->second.heard = clock_.now();
+    group->second.silent = false;
   }
   std::visit([&](const auto& m) { on(stream, m); }, message);
 }

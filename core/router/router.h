@@ -109,7 +109,9 @@ class Router {
  private:
   struct Group {
     wire::GroupInfo info;
-    int n_requests = 0;  // that it takes part in
+    int n_requests = 0;   // that it takes part in
+    Instant heard;        // its last message
+    bool silent = false;  // it let an attempt pass in silence, and has said nothing since
     wire::Stats stats;
   };
   struct Route {
@@ -159,6 +161,8 @@ class Router {
   void welcome(StreamId stream, const wire::GroupInfo& info);
   bool is_free(StreamId stream) const;
   bool is_free(const Route& route) const;
+  bool is_silent(StreamId stream) const;
+  void suspect(const Served& served);
   std::optional<Route> free_route(const std::set<StreamId>& without) const;
   std::optional<Route> colocated_route(const Served& served) const;
   std::optional<std::pair<Route, std::optional<Rung>>> next_route(const Served& served) const;
