@@ -55,9 +55,14 @@ void Engine::on(const wire::Introduce& m) {
   const auto& me = config_.me;
   auto why = nonsense_in(m.peer);
   if (!why) why = m.you_send ? misfit(me, m.peer) : misfit(m.peer, me);
+  if (!why && peers_.over(m.pairing)) why = "that pair is over";
   if (why) return to_router_.push_back(wire::Unpaired{.pairing = m.pairing, .why = *why});
-  // The router introduces a pair anew when one side may have lost it.
-  if (const Peer* old = peers_.find(m.peer.key, m.you_send)) lose_peer(old->id, "introduced anew");
+  // The router introduces a pair anew when one side may have lost it. It may also be that this one comes late: then the
+  // router has to hear that the pair it holds to be good is none.
+  if (const Peer* old = peers_.find(m.peer.key, m.you_send)) {
+    to_router_.push_back(wire::Unpaired{.pairing = old->pairing, .why = "introduced anew"});
+    lose_peer(old->id, "introduced anew");
+  }
   opens_.push_back(peers_.add(m.pairing, m.peer, m.you_send).id);
   config_.milestones.reach("introduced");
 }
@@ -128,7 +133,7 @@ void Engine::on(const wire::Reserve& m) {
 void Engine::on(const wire::Prefill& m) {
   const wire::Attempt& attempt = m.ticket.name.attempt;
   const Peer* peer = peers_.find(m.ticket.pairing);
-  if (!peer || !peer->send)
+  if (!peer || !peer->send || !peer->connecting)
     return fail(attempt, wire::Cause::pair, str("group ", config_.me.key.name, " is not in that pair"));
   auto why = refusal_of(m.request, static_cast<int>(m.request.prompt.size()));
   if (!why && (why = refusal_of(m.ticket, *peer, m.request))) count(Receiver::Verdict::refused);

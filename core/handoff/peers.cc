@@ -53,7 +53,10 @@ std::set<int> Peers::all_ranks() const {
 }
 
 void Peers::remove(GroupId id) {
-  if (peers_.erase(id) == 0) return;
+  const auto found = peers_.find(id);
+  if (found == peers_.end()) return;
+  over_.insert(found->second.pairing);
+  peers_.erase(found);
   not_closed_[id] = all_ranks();
   not_fenced_[id] = all_ranks();
 }

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/newest.h"
 #include "core/engine/step.h"
 
 namespace ferry {
@@ -40,6 +41,7 @@ class Peers {
   Peer* find(GroupId id);
   Peer* find(wire::Pairing pairing);
   Peer* find(const wire::GroupKey& key, bool send);
+  bool over(wire::Pairing pairing) const { return over_.contains(pairing); }  // it was removed: it does not come back
   const std::map<GroupId, Peer>& all() const { return peers_; }
 
   // Our rank says of a group that has left. True when it is the last one to do so.
@@ -55,6 +57,7 @@ class Peers {
   std::map<GroupId, Peer> peers_;
   std::map<GroupId, std::set<int>> not_closed_, not_fenced_;  // groups that left: our ranks that have not said so yet
   GroupId next_id_ = 0;
+  Newest<wire::Pairing> over_{4096};
 };
 
 void take_slower(wire::Speed& slowest, const wire::Speed& speed);

@@ -113,11 +113,7 @@ void Receiver::settle(Entry entry, Instant now) {
 }
 
 void Receiver::forget(Entry entry) {
-  if (over_.insert(entry->first).second) over_in_order_.push_back(entry->first);
-  if (over_in_order_.size() > kMostOver) {
-    over_.erase(over_in_order_.front());
-    over_in_order_.pop_front();
-  }
+  over_.insert(entry->first);
   reservations_.erase(entry);
 }
 

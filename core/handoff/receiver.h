@@ -6,7 +6,6 @@
 // Pages go back only when no source can write them any more: each has said Landed, or has come back in a new pairing,
 // or its pairing is fenced off. Until then the pages of an attempt that ended are in quarantine.
 
-#include <deque>
 #include <map>
 #include <optional>
 #include <random>
@@ -15,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/newest.h"
 #include "core/handoff/peers.h"
 #include "core/kv/page_allocator.h"
 #include "core/seam/clock.h"
@@ -115,9 +115,7 @@ class Receiver {
   std::map<GroupId, uint32_t> serials_;  // tickets given
   std::map<wire::Attempt, Reservation> reservations_;
   // Attempts that are over here, the newest: a Reserve that comes late and twice does not begin them again.
-  static constexpr size_t kMostOver = 4096;
-  std::set<wire::Attempt> over_;
-  std::deque<wire::Attempt> over_in_order_;
+  Newest<wire::Attempt> over_{4096};
   std::vector<Arrival> arrivals_;
   std::vector<Failure> failures_;
   std::vector<wire::Attempt> ended_;

@@ -47,7 +47,9 @@ void Router::cancel(RequestId id) {
 }
 
 void Router::end(RequestId id) {
-  release(served_.at(id));
+  Served& served = served_.at(id);
+  for (const Account::Retry& retry : served.account.retries) ++counters_.retries[static_cast<size_t>(retry.rung)];
+  release(served);
   served_.erase(id);
   std::erase(queue_, id);
 }
@@ -141,7 +143,6 @@ void Router::serve_queue() {
     }
     queue_.erase(queue_.begin() + static_cast<std::ptrdiff_t>(i));
     if (next->second) {
-      ++counters_.retries[static_cast<size_t>(*next->second)];
       served.account.retries.push_back({.rung = *next->second, .why = served.why_failed});
       served.same_pair_tried |= *next->second == Rung::same_pair;
     }
@@ -432,7 +433,8 @@ void Router::on(StreamId stream, const wire::Full& m) {
   release(*served);
   full_until_[{route.prefill, route.decode}] = clock_.now() + ms(m.retry_after_ms);
   served->stage = Served::Stage::waiting;
-  served->account.attempts -= 1;  // nothing was tried
+  served->account.attempts -= 1;  // nothing was tried, and no rung climbed
+  if (served->failed) served->account.retries.pop_back();
   queue_.push_front(m.attempt.request);
 }
 

@@ -96,7 +96,7 @@ class Router {
   std::vector<GroupReport> groups() const;
   struct Counters {
     uint64_t submitted = 0, finished = 0, failed = 0, cancelled = 0;
-    uint64_t retries[kRungs] = {};  // by rung
+    uint64_t retries[kRungs] = {};  // by rung, of requests that are over
     uint64_t full = 0;              // times that a decode group had no room
     uint64_t stale = 0;             // messages of an old attempt
     uint64_t refused = 0;           // messages of who has no say in the matter

@@ -44,6 +44,11 @@ void Clients::hear(const RequestEvent& event) {
   }
   if (!event.error.empty()) return;
   ++n_served_;
+  const Account& account = event.account;
+  if (account.attempts != 1 + static_cast<int>(account.retries.size())) {
+    throw Violation(str("request ", event.id, " took ", account.attempts, " attempts and says why there were ",
+                        account.retries.size(), " more than one"));
+  }
   if (client.n_got != client.expected.size()) throw Violation(str("request ", event.id, " ends before its last token"));
   const bool stopped = client.expected.back() == kEndToken;
   if (stopped != (event.finish == Finish::stop) && !(stopped && event.finish == Finish::length)) {

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <numeric>
+
 namespace ferry {
 namespace {
 
@@ -157,6 +159,23 @@ TEST_F(TwoByTwo, TheLadderIsTheSamePairThenAnotherPrefillGroupThenTheDecodeGroup
   EXPECT_EQ(account.retries[2].rung, Rung::colocated);
   EXPECT_THAT(account.retries[2].why, HasSubstr("checksum"));
   EXPECT_EQ(account.decode, "d0");
+}
+
+TEST_F(TwoByTwo, AnAttemptThatFindsNoRoomIsNoneAlsoAfterOneThatFailed) {
+  submit(1);
+  router.message(kD0, wire::Failed{.attempt = attempt(1, 1), .cause = wire::Cause::transfer, .why = "checksum"});
+  router.tick();
+  router.message(kD0, wire::Full{.attempt = attempt(1, 2), .retry_after_ms = 20});
+  another_prefill();
+  router.tick();
+  reserved(kD0, 1, 3);
+  tokens(kD0, 1, 3, 0, {7, 8, 9}, Finish::length);
+  const auto events = router.take_events();
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_EQ(events[0].account.attempts, 2);
+  ASSERT_EQ(events[0].account.retries.size(), 1u);
+  EXPECT_EQ(router.counters().full, 1u);
+  EXPECT_EQ(std::accumulate(std::begin(router.counters().retries), std::end(router.counters().retries), uint64_t{0}), 1u);
 }
 
 TEST_F(TwoByTwo, TokensThatWereToldAreThePromptOfTheNextAttempt) {
