@@ -32,9 +32,7 @@ void Router::submit(Request request, Duration budget) {
   served.submitted = now;
   served.deadline = now + budget;
   if (queue_.size() >= rules_.most_queued) {
-    fail(id, str("too many requests wait: ", queue_.size(), ". Try again later"));
-    events_.back().overloaded = true;
-    return;
+    return fail(id, Fault::overloaded, str("too many requests wait: ", queue_.size(), ". Try again later"));
   }
   queue_.push_back(id);
 }
@@ -54,17 +52,17 @@ void Router::end(RequestId id) {
   std::erase(queue_, id);
 }
 
-void Router::fail(RequestId id, const std::string& why) {
+void Router::fail(RequestId id, Fault fault, const std::string& why) {
   Served& served = served_.at(id);
   ++counters_.failed;
   served.account.total_ms = ms_between(served.submitted, clock_.now());
-  events_.push_back({.id = id, .tokens = {}, .error = why, .account = served.account});
+  events_.push_back({.id = id, .tokens = {}, .error = why, .fault = fault, .account = served.account});
   abort_at_groups(served);
   end(id);
 }
 
 void Router::fail_waiting(const std::string& why) {
-  for (const RequestId id : std::deque<RequestId>(queue_)) fail(id, why);
+  for (const RequestId id : std::deque<RequestId>(queue_)) fail(id, Fault::service, why);
 }
 
 // ---- aborts: said until they are answered
@@ -119,7 +117,8 @@ void Router::tick() {
   for (const auto& [id, served] : served_) {
     if (served.deadline <= now) expired.push_back(id);
   }
-  for (const RequestId id : expired) fail(id, str("deadline passed while ", whereabouts(served_.at(id))));
+  for (const RequestId id : expired)
+    fail(id, Fault::deadline, str("deadline passed while ", whereabouts(served_.at(id))));
   for (const auto& [id, served] : served_) {
     if (served.route && now - served.progress >= served.deadline - now) suspect(served);
   }
@@ -253,7 +252,8 @@ void Router::assign(Served& served, const Route& route) {
 
 void Router::retry(Served& served, const std::string& why) {
   const RequestId id = served.request.id;
-  if (served.account.attempts >= kMostAttempts) return fail(id, str(why, "; tried ", kMostAttempts, " times"));
+  if (served.account.attempts >= kMostAttempts)
+    return fail(id, Fault::service, str(why, "; tried ", kMostAttempts, " times"));
   abort_at_groups(served);
   served.failed = served.route;
   // Where the decode group is gone, its prefill group is not to blame.
@@ -275,7 +275,8 @@ void Router::retry_all_on(const std::string& why, const std::function<bool(const
 void Router::on(StreamId stream, const wire::Failed& m) {
   Served* served = current(stream, m.attempt);
   if (!served) return;
-  if (m.cause == wire::Cause::request || m.cause == wire::Cause::deadline) return fail(m.attempt.request, m.why);
+  if (m.cause == wire::Cause::request) return fail(m.attempt.request, Fault::request, m.why);
+  if (m.cause == wire::Cause::deadline) return fail(m.attempt.request, Fault::deadline, m.why);
   // A group that is not in the pair any more will not be in it for the next request either.
   if (m.cause == wire::Cause::pair && !served->route->colocated())
     pairs_.broke(served->route->prefill, served->route->decode, m.why);

@@ -55,12 +55,20 @@ struct Account {
   double total_ms = 0;
 };
 
+// Why a request failed: whose fault it is, and whether it is worth trying again.
+enum class Fault : uint8_t {
+  request,     // no group can serve it
+  deadline,    // it ran out of time
+  overloaded,  // too many wait: later it may be served
+  service      // groups failed or are gone
+};
+
 struct RequestEvent {
   RequestId id = 0;
   std::vector<Token> tokens;
   Finish finish = Finish::none;
-  std::string error;        // not empty: it failed
-  bool overloaded = false;  // it failed because too many wait: later it may not
+  std::string error;             // not empty: it failed
+  Fault fault = Fault::service;  // where it failed
   Account account;
 
   bool last() const { return finish != Finish::none || !error.empty(); }
@@ -176,7 +184,7 @@ class Router {
   void abort_again();
   void retry(Served& served, const std::string& why);
   void retry_all_on(const std::string& why, const std::function<bool(const Served&)>& affected);
-  void fail(RequestId id, const std::string& why);
+  void fail(RequestId id, Fault fault, const std::string& why);
   void end(RequestId id);
   std::string whereabouts(const Served& served) const;
 

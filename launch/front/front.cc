@@ -39,7 +39,7 @@ void Front::submit(const PromptEntry& entry) {
 void Front::submit(const PromptLine& prompt) {
   const RequestId id = next_id_;
   Request request = {.id = id,
-                     .prompt = model_.tokens_of(prompt),
+                     .prompt = model_.tokens_of(prompt.prompt),
                      .max_tokens = prompt.max_tokens.value_or(settings_.max_tokens),
                      .sampling = {.temperature = prompt.temperature.value_or(0),
                                   .top_k = prompt.top_k.value_or(0),

@@ -21,13 +21,13 @@ std::vector<int> TextModel::end_tokens() const {
   return ends;
 }
 
-std::vector<int> TextModel::tokens_of(const PromptLine& prompt) const {
-  if (const auto* ids = std::get_if<std::vector<int>>(&prompt.prompt)) return *ids;
-  if (const auto* text = std::get_if<std::string>(&prompt.prompt)) {
+std::vector<int> TextModel::tokens_of(const Prompt& prompt) const {
+  if (const auto* ids = std::get_if<std::vector<int>>(&prompt)) return *ids;
+  if (const auto* text = std::get_if<std::string>(&prompt)) {
     return tokenizer_.encode_prompt(*text, SpecialTokens::parsed);
   }
   const ChatFormat format = chat_format_ == "auto" ? ChatFormat(data_) : ChatFormat(data_, chat_format_);
-  const auto& messages = std::get<std::vector<Message>>(prompt.prompt);
+  const auto& messages = std::get<std::vector<Message>>(prompt);
   return tokenizer_.encode(format.render(messages, GenerationPrompt::add));
 }
 

@@ -20,7 +20,7 @@ class TextModel {
   std::vector<int> end_tokens() const;
 
   // The tokens of a prompt. Error when it cannot be one: messages for a model without a known chat format, no UTF-8.
-  std::vector<int> tokens_of(const PromptLine& prompt) const;
+  std::vector<int> tokens_of(const Prompt& prompt) const;
 
  private:
   const TokenizerData data_;

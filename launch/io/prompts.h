@@ -13,10 +13,12 @@
 
 namespace ferry {
 
+using Prompt = std::variant<std::string, std::vector<Message>, std::vector<int>>;  // text, messages or token ids
+
 struct PromptLine {
-  int line = 0;                                                              // from 1
-  std::string id;                                                            // "line-3" where the line has none
-  std::variant<std::string, std::vector<Message>, std::vector<int>> prompt;  // text, messages or token ids
+  int line = 0;    // from 1
+  std::string id;  // "line-3" where the line has none
+  Prompt prompt;
   std::optional<int> max_tokens;
   std::optional<float> temperature;
   std::optional<float> top_p;

@@ -175,7 +175,8 @@ TEST_F(TwoByTwo, AnAttemptThatFindsNoRoomIsNoneAlsoAfterOneThatFailed) {
   EXPECT_EQ(events[0].account.attempts, 2);
   ASSERT_EQ(events[0].account.retries.size(), 1u);
   EXPECT_EQ(router.counters().full, 1u);
-  EXPECT_EQ(std::accumulate(std::begin(router.counters().retries), std::end(router.counters().retries), uint64_t{0}), 1u);
+  EXPECT_EQ(std::accumulate(std::begin(router.counters().retries), std::end(router.counters().retries), uint64_t{0}),
+            1u);
 }
 
 TEST_F(TwoByTwo, TokensThatWereToldAreThePromptOfTheNextAttempt) {
@@ -240,6 +241,7 @@ TEST_F(TwoByTwo, AFullDecodePoolKeepsTheRequestInTheQueueUntilItsDeadline) {
   router.tick();
   const auto events = router.take_events();
   ASSERT_EQ(events.size(), 1u);
+  EXPECT_EQ(events[0].fault, Fault::deadline);
   EXPECT_THAT(events[0].error, HasSubstr("deadline passed while reserving pages at d0"));
 }
 
@@ -340,7 +342,7 @@ TEST_F(SmallQueue, OneMoreThanTheQueueHoldsIsRefusedAtOnce) {
   const auto events = router.take_events();
   ASSERT_EQ(events.size(), 1u);
   EXPECT_EQ(events[0].id, 3);
-  EXPECT_TRUE(events[0].overloaded);
+  EXPECT_EQ(events[0].fault, Fault::overloaded);
   EXPECT_EQ(router.n_waiting(), 2);
 }
 

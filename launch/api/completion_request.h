@@ -1,0 +1,60 @@
+#pragma once
+// The body of POST /v1/chat/completions and /v1/completions, checked: bytes in, a request or an error for its sender
+// out.
+//
+// One table says what becomes of each field of OpenAI's API: it is supported; it is ignored, because it could not
+// change the answer; or it is refused, because it would. A field that is in none of the three is refused, too.
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "core/engine/request.h"
+#include "launch/api/api_error.h"
+#include "launch/io/prompts.h"
+
+namespace ferry {
+
+enum class Endpoint : uint8_t { chat, text };
+
+// What holds for every request to one model.
+struct ApiRules {
+  std::string model;              // its name; a request that names another is refused
+  int max_context = 0;            // tokens of prompt and answer together
+  int n_vocab = 0;                // token ids are below
+  int most_choices = 128;         // prompts × n
+  size_t most_stops = 16;         // of one request
+  size_t most_stop_bytes = 4096;  // of each
+};
+
+struct CompletionRequest {
+  Endpoint endpoint = Endpoint::chat;
+  std::vector<Prompt> prompts;  // of chat: one
+  int n = 1;                    // choices for each prompt
+  std::optional<int> max_tokens;
+  Sampling sampling = {.temperature = 1};  // without the seed
+  std::optional<uint64_t> seed;            // of the first choice; none: one that nobody knows
+  std::vector<std::string> stop;
+  bool ignore_eos = false;
+  bool echo = false;
+  std::optional<int> logprobs;  // alternatives to report beside each token
+  bool stream = false;
+  bool include_usage = false;  // at the end of a stream; elsewhere it is always there
+
+  int n_choices() const { return static_cast<int>(prompts.size()) * n; }
+};
+
+std::variant<CompletionRequest, ApiError> parse_completion(Endpoint endpoint, std::string_view body,
+                                                           const ApiRules& rules);
+
+// The table, for documents and tests.
+enum class FieldUse : uint8_t { supported, ignored, refused };
+struct ApiField {
+  std::string_view name;
+  FieldUse use = FieldUse::supported;
+};
+std::vector<ApiField> api_fields(Endpoint endpoint);
+
+}  // namespace ferry
