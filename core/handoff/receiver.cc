@@ -176,7 +176,10 @@ void Receiver::fail(Reservation& r, std::string why) {
 
 bool Receiver::abort(const wire::Attempt& attempt) {
   const auto entry = reservations_.find(attempt);
-  if (entry == reservations_.end()) return false;
+  if (entry == reservations_.end()) {
+    over_.insert(attempt);  // its Reserve may still be on its way: nobody would ask for its end again
+    return false;
+  }
   kill(entry->second);
   settle(entry, {});
   return true;

@@ -44,7 +44,7 @@ class Receiver {
   Verdict sealed(GroupId from, const wire::Sealed& message, Instant now);
   void verified(const wire::Attempt& attempt, int rank, const std::string& mismatch, Instant now);
 
-  // Ends an attempt here; its pages follow when they are safe. False: there is none.
+  // Ends an attempt here; its pages follow when they are safe. False: there is none, and none will be begun.
   bool abort(const wire::Attempt& attempt);
   void abort_all();
   std::vector<wire::Attempt> expire(Instant now);  // those whose deadline has passed, aborted by this call

@@ -65,6 +65,13 @@ TEST_F(ReceiverTest, ASequenceArrivesWhenEverySourceHasLandedAndThePromptIsSeale
   EXPECT_EQ(arrivals[0].bill.kv_bytes, 200u);
 }
 
+TEST_F(ReceiverTest, AReserveThatComesAfterItsAbortBeginsNothing) {
+  EXPECT_FALSE(receiver.abort(order(1).attempt));
+  EXPECT_FALSE(receiver.reserve(order(1), prefill, kLater));
+  EXPECT_EQ(pages.counts().free, 16);
+  EXPECT_TRUE(receiver.reserve(order(2), prefill, kLater));
+}
+
 TEST_F(ReceiverTest, WhatIsSaidTwiceOrUnderAnotherTicketChangesNothing) {
   const wire::Ticket ticket = reserve(1);
   EXPECT_EQ(land(ticket, 0), Verdict::taken);
