@@ -4,6 +4,7 @@
 
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -15,19 +16,21 @@ namespace ferry {
 template <class T>
 class BoundedQueue {
  public:
-  explicit BoundedQueue(size_t capacity) : capacity_(capacity) {}
+  // on_add: called by whoever adds, in its thread, after each item; it must not block.
+  explicit BoundedQueue(size_t capacity, std::function<void()> on_add = {})
+      : capacity_(capacity), on_add_(std::move(on_add)) {}
 
   // Waits while the queue is full. False: it is closed, and the item is dropped.
   bool push(T item, size_t weight = 1) {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return closed_ || weight_ < capacity_; });
-    return add(std::move(item), weight);
+    return add(std::move(item), weight, lock);
   }
 
   // False: it is full or closed, and the item is dropped.
   bool try_push(T item, size_t weight = 1) {
-    const std::lock_guard lock(mutex_);
-    return weight_ < capacity_ && add(std::move(item), weight);
+    std::unique_lock lock(mutex_);
+    return weight_ < capacity_ && add(std::move(item), weight, lock);
   }
 
   // nullopt: empty.
@@ -56,11 +59,13 @@ class BoundedQueue {
     size_t weight = 1;
   };
 
-  bool add(T&& value, size_t weight) {
+  bool add(T&& value, size_t weight, std::unique_lock<std::mutex>& lock) {
     if (closed_) return false;
     items_.push_back({std::move(value), weight});
     weight_ += weight;
     changed_.notify_all();
+    lock.unlock();
+    if (on_add_) on_add_();
     return true;
   }
 
@@ -74,6 +79,7 @@ class BoundedQueue {
   }
 
   const size_t capacity_;
+  const std::function<void()> on_add_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Item> items_;

@@ -220,6 +220,11 @@ std::optional<std::string> Engine::refusal_of(const Request& request, int n_toke
   const wire::GroupInfo& me = config_.me;
   const int n_pages = me.layouts[0].pages_for(n_tokens);
   if (request.prompt.empty()) return "the prompt is empty";
+  if (request.n_told < 0 || request.n_told > static_cast<int>(request.prompt.size()))
+    return str(request.n_told, " tokens of a prompt of ", request.prompt.size(), " cannot be generated ones");
+  for (const LogitBias& bias : request.sampling.logit_bias) {
+    if (bias.id < 0) return str("token id ", bias.id, " is not in the vocabulary of ", config_.n_vocab);
+  }
   if (request.max_tokens < 1) return str("max_tokens is ", request.max_tokens, "; it must be at least 1");
   for (int token : request.prompt) {
     if (token < 0 || token >= config_.n_vocab)

@@ -119,8 +119,8 @@ void Engine::take_tokens(const StepResult& result) {
     Sequence& s = *planned.sequence;
     scheduler_.publish(s);
     if (planned.logit_row < 0) continue;
-    Token token = next_token(result.logits.subspan(planned.logit_row * n_vocab, n_vocab), s.request,
-                             static_cast<int>(s.tokens.size()));
+    Token token = next_token(result.logits.subspan(planned.logit_row * n_vocab, n_vocab), s.request, s.tokens,
+                             config_.end_tokens);
     if (s.ship) {
       seal(std::move(*scheduler_.remove(wire::Attempt(s.attempt))), std::move(token));
     } else {

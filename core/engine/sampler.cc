@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <map>
+#include <set>
 
 #include "core/base/hash.h"
 
@@ -77,11 +80,47 @@ double log_sum_exp(std::span<const float> logits) {
   return best + std::log(sum);
 }
 
+bool adjusts(const Sampling& sampling) {
+  return sampling.presence_penalty != 0 || sampling.frequency_penalty != 0 || sampling.repetition_penalty != 1 ||
+         !sampling.logit_bias.empty();
+}
+
+void adjust(std::span<float> logits, const Sampling& sampling, std::span<const int> tokens,
+            std::span<const int> generated) {
+  if (sampling.repetition_penalty != 1) {
+    for (const int token : std::set<int>(tokens.begin(), tokens.end())) {
+      float& logit = logits[static_cast<size_t>(token)];
+      logit = logit > 0 ? logit / sampling.repetition_penalty : logit * sampling.repetition_penalty;
+    }
+  }
+  std::map<int, int> counts;
+  for (const int token : generated) ++counts[token];
+  for (const auto& [token, n] : counts) {
+    logits[static_cast<size_t>(token)] -=
+        sampling.presence_penalty + sampling.frequency_penalty * static_cast<float>(n);
+  }
+  for (const LogitBias& bias : sampling.logit_bias) {
+    if (static_cast<size_t>(bias.id) < logits.size()) logits[static_cast<size_t>(bias.id)] += bias.bias;
+  }
+}
+
 }  // namespace
 
-Token next_token(std::span<const float> logits, const Request& request, int position) {
+Token next_token(std::span<const float> logits, const Request& request, std::span<const int> tokens,
+                 std::span<const int> end_tokens) {
+  const int n_generated = static_cast<int>(tokens.size() - request.prompt.size()) + request.n_told;
+  if (n_generated >= request.min_tokens || request.ignore_eos) end_tokens = {};
+  std::vector<float> adjusted;
+  std::span<const float> wanted = logits;
+  if (!end_tokens.empty() || adjusts(request.sampling)) {
+    adjusted.assign(logits.begin(), logits.end());
+    adjust(adjusted, request.sampling, tokens, tokens.last(static_cast<size_t>(n_generated)));
+    for (const int end : end_tokens) adjusted[static_cast<size_t>(end)] = -std::numeric_limits<float>::infinity();
+    wanted = adjusted;
+  }
   Token token;
-  token.id = request.sampling.temperature > 0 ? drawn_from(logits, request.sampling, position) : best_of(logits);
+  const Sampling& sampling = request.sampling;
+  token.id = sampling.temperature > 0 ? drawn_from(wanted, sampling, static_cast<int>(tokens.size())) : best_of(wanted);
   if (request.n_logprobs >= 0) {
     const double normalizer = log_sum_exp(logits);
     token.logprob = static_cast<float>(logits[token.id] - normalizer);

@@ -128,10 +128,10 @@ void Router::tick() {
   for (const Newcomer& n : std::exchange(newcomers_, {})) admit(n.stream, n.hello, n.patience);
   pairs_.tick();
   abort_again();
-  serve_queue();
+  serve();
 }
 
-void Router::serve_queue() {
+void Router::serve() {
   for (size_t i = 0; i < queue_.size();) {
     Served& served = served_.at(queue_[i]);
     const auto next = next_route(served);
@@ -214,7 +214,8 @@ std::optional<std::pair<Router::Route, std::optional<Rung>>> Router::next_route(
 Request Router::rest_of(const Served& served) const {
   Request rest = served.request;
   rest.prompt.insert(rest.prompt.end(), served.told.begin(), served.told.end());
-  rest.max_tokens -= static_cast<int>(served.told.size());
+  rest.n_told = static_cast<int>(served.told.size());
+  rest.max_tokens -= rest.n_told;
   return rest;
 }
 

@@ -83,7 +83,8 @@ class Router {
 
   void message(StreamId stream, const wire::ToRouter& message);
   void closed(StreamId stream, const std::string& why);
-  void tick();  // enforces deadlines, serves the queue
+  void tick();   // enforces deadlines, serves the queue; at least every few tens of milliseconds
+  void serve();  // the queue only: what came may have made room
 
   // No group will come any more: what waits fails.
   void fail_waiting(const std::string& why);
@@ -174,7 +175,6 @@ class Router {
   std::optional<Route> free_route(const std::set<StreamId>& without) const;
   std::optional<Route> colocated_route(const Served& served) const;
   std::optional<std::pair<Route, std::optional<Rung>>> next_route(const Served& served) const;
-  void serve_queue();
   void assign(Served& served, const Route& route);
   Request rest_of(const Served& served) const;
   void release(Served& served);

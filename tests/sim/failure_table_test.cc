@@ -202,7 +202,7 @@ TEST(FailureTableOfASmallPool, AFullDecodePoolQueuesAtTheRouterAndAFullQueueSays
   for (const RequestId id : all) {
     const RequestEvent& end = world.router().clients().last_word(id);
     n_served += end.error.empty();
-    n_overloaded += !end.error.empty() && end.fault == Fault::overloaded;
+    n_overloaded += !end.error.empty() && end.fault == ferry::Fault::overloaded;
   }
   EXPECT_EQ(n_served, 6);
   EXPECT_EQ(n_overloaded, 6);

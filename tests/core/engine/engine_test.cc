@@ -63,7 +63,8 @@ TEST_F(EnginePairs, APairThatIsOverIsNotBegunAgain) {
 
 TEST_F(EnginePairs, NothingIsPrefilledForAPairThatIsNotConnected) {
   introduce(7);
-  engine.handle(wire::Prefill{.request = {.prompt = {1}}, .ticket = {.pairing = 7, .pages = {{}}}, .deadline_ms = 1000});
+  engine.handle(
+      wire::Prefill{.request = {.prompt = {1}}, .ticket = {.pairing = 7, .pages = {{}}}, .deadline_ms = 1000});
   const auto told = engine.take_to_router();
   ASSERT_EQ(told.size(), 1u);
   EXPECT_EQ(std::get<wire::Failed>(told[0]).cause, wire::Cause::pair);

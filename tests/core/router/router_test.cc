@@ -193,6 +193,7 @@ TEST_F(TwoByTwo, TokensThatWereToldAreThePromptOfTheNextAttempt) {
   ASSERT_EQ(again.size(), 1u);
   EXPECT_THAT(again[0].request.prompt, ElementsAre(1, 2, 7, 8));
   EXPECT_EQ(again[0].request.max_tokens, 2);
+  EXPECT_EQ(again[0].request.n_told, 2);
   tokens(second, 1, 2, 0, {9, 10}, Finish::length);
   EXPECT_THAT(told(1), ElementsAre(7, 8, 9, 10));
 }
