@@ -21,29 +21,21 @@ enum class Endpoint : uint8_t { chat, text };
 
 // What holds for every request to one model.
 struct ApiRules {
-  std::string model;              // its name; a request that names another is refused
-  int max_context = 0;            // tokens of prompt and answer together
-  int n_vocab = 0;                // token ids are below
-  int most_choices = 128;         // prompts × n
-  size_t most_stops = 16;         // of one request
-  size_t most_stop_bytes = 4096;  // of each
+  std::string model;       // its name; a request that names another is refused
+  int max_context = 0;     // tokens of prompt and answer together
+  int most_choices = 128;  // prompts × n
 };
 
 struct CompletionRequest {
   Endpoint endpoint = Endpoint::chat;
   std::vector<Prompt> prompts;  // of chat: one
   int n = 1;                    // choices for each prompt
-  std::optional<int> max_tokens;
-  Sampling sampling = {.temperature = 1};  // without the seed
-  std::optional<uint64_t> seed;            // of the first choice; none: one that nobody knows
-  std::vector<std::string> stop;
-  bool ignore_eos = false;
+  Generation generation = {.sampling = {.temperature = 1}};
   bool echo = false;
-  std::optional<int> logprobs;  // alternatives to report beside each token
   bool stream = false;
   bool include_usage = false;  // at the end of a stream; elsewhere it is always there
 
-  int n_choices() const { return static_cast<int>(prompts.size()) * n; }
+  size_t n_choices() const { return prompts.size() * static_cast<size_t>(n); }
 };
 
 std::variant<CompletionRequest, ApiError> parse_completion(Endpoint endpoint, std::string_view body,

@@ -26,7 +26,9 @@ Route route_of(const Account& account) {
 
 Completion::Completion(std::string id, const Request& request, const std::vector<std::string>& stops,
                        const Tokenizer& tokenizer)
-    : wants_logprobs_(request.n_logprobs >= 0), detokenizer_(tokenizer), matcher_(stops) {
+    : wants_logprobs_(request.n_logprobs >= 0),
+      min_tokens_(static_cast<size_t>(request.min_tokens)),
+      detokenizer_(tokenizer), matcher_(stops) {
   result_.id = std::move(id);
   result_.prompt_ids = request.prompt;
   result_.usage.prompt_tokens = static_cast<int>(request.prompt.size());
@@ -63,7 +65,9 @@ void Completion::append(const Token& token) {
   show(detokenizer_.append(token.id));
 }
 
-void Completion::show(const std::string& text) { result_.text += matcher_.append(text); }
+void Completion::show(const std::string& text) {
+  result_.text += result_.ids.size() > min_tokens_ ? matcher_.append(text) : text;
+}
 
 std::string Completion::take_new_text() {
   std::string fresh = result_.text.substr(n_taken_);

@@ -29,6 +29,7 @@ class Completion {
   void show(const std::string& text);
 
   const bool wants_logprobs_;
+  const size_t min_tokens_;  // stop strings are looked for after these
   Detokenizer detokenizer_;
   StopMatcher matcher_;
   Result result_;

@@ -38,17 +38,11 @@ void Front::submit(const PromptEntry& entry) {
 
 void Front::submit(const PromptLine& prompt) {
   const RequestId id = next_id_;
-  Request request = {.id = id,
-                     .prompt = model_.tokens_of(prompt.prompt),
-                     .max_tokens = prompt.max_tokens.value_or(settings_.max_tokens),
-                     .sampling = {.temperature = prompt.temperature.value_or(0),
-                                  .top_k = prompt.top_k.value_or(0),
-                                  .top_p = prompt.top_p.value_or(1),
-                                  .min_p = prompt.min_p.value_or(0),
-                                  .seed = prompt.seed.value_or(hash_of(prompt.id, id))},
-                     .n_logprobs = prompt.logprobs.value_or(-1),
-                     .ignore_eos = prompt.ignore_eos};
-  Open open = {.completion = Completion(prompt.id, request, prompt.stop, model_.tokenizer()), .result = {}};
+  Request request = request_of(prompt.generation, model_.tokens_of(prompt.prompt),
+                               {.max_tokens = settings_.max_tokens, .seed = hash_of(prompt.id, id)});
+  request.id = id;
+  const std::vector<std::string>& stops = prompt.generation.stop;
+  Open open = {.completion = Completion(prompt.id, request, stops, model_.tokenizer()), .result = {}};
   router_.submit(std::move(request), settings_.budget);
   open_.emplace(next_id_++, std::move(open));
   ++n_running_;

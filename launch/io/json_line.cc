@@ -1,8 +1,8 @@
 #include "launch/io/json_line.h"
 
 #include <algorithm>
-#include <array>
 #include <set>
+#include <vector>
 
 #include "core/base/error.h"
 #include "core/base/quoted.h"
@@ -12,13 +12,15 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int kMaxDepth = 8;  // of nested lists and objects; a prompt has three
+constexpr int kMostLevels = 8;  // of nested lists and objects; a prompt has three
 
 // Looks at a text while it is parsed, so that what is refused costs nothing.
 class Guard {
  public:
+  explicit Guard(int most_levels) : most_levels_(most_levels), names_(static_cast<size_t>(most_levels) + 2) {}
+
   bool operator()(int depth, json::parse_event_t event, const json& parsed) {
-    if (depth > kMaxDepth) throw Error(str("nested deeper than ", kMaxDepth, " levels"));
+    if (depth > most_levels_) throw Error(str("nested deeper than ", most_levels_, " levels"));
     const auto level = static_cast<size_t>(depth);
     if (event == json::parse_event_t::object_start) names_[level + 1].clear();
     if (event == json::parse_event_t::key) add_name(names_[level], parsed.get_ref<const std::string&>());
@@ -30,7 +32,8 @@ class Guard {
     if (!names.insert(name).second) throw Error(str("field ", ferry::quoted(name), " is given twice"));
   }
 
-  std::array<std::set<std::string>, kMaxDepth + 2> names_;  // of the object that is open at each level
+  const int most_levels_;
+  std::vector<std::set<std::string>> names_;  // of the object that is open at each level
 };
 
 // The library's message without its own prefix (its line is always 1) and without the text it last read, which may be
@@ -59,9 +62,11 @@ std::optional<std::string> next_line(std::istream& in) {
 
 bool is_blank(std::string_view text) { return text.find_first_not_of(" \t\r\n") == std::string_view::npos; }
 
-json parse_json_line(const std::string& text) {
+json parse_json_line(std::string_view text) { return parse_json(text, kMostLevels); }
+
+json parse_json(std::string_view text, int most_levels) {
   if (text.size() > kMaxLineBytes) throw Error("longer than 16 MiB");
-  Guard guard;
+  Guard guard(most_levels);
   try {
     return json::parse(text, std::ref(guard));
   } catch (const json::exception& e) {

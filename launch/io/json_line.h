@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace ferry {
 
@@ -18,6 +19,9 @@ bool is_blank(std::string_view text);
 
 // Error, in words for one line, when the text is no JSON or too long, nests deeper than any line should, or names a
 // field of an object twice.
-nlohmann::json parse_json_line(const std::string& text);
+nlohmann::json parse_json_line(std::string_view text);
+
+// The same for JSON that may nest deeper.
+nlohmann::json parse_json(std::string_view text, int most_levels);
 
 }  // namespace ferry

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/text/chat.h"
+#include "launch/io/generation.h"
 
 namespace ferry {
 
@@ -19,15 +20,7 @@ struct PromptLine {
   int line = 0;    // from 1
   std::string id;  // "line-3" where the line has none
   Prompt prompt;
-  std::optional<int> max_tokens;
-  std::optional<float> temperature;
-  std::optional<float> top_p;
-  std::optional<int> top_k;
-  std::optional<float> min_p;
-  std::optional<uint64_t> seed;
-  std::vector<std::string> stop;
-  bool ignore_eos = false;
-  std::optional<int> logprobs;  // alternatives to report beside each token
+  Generation generation;
 };
 
 struct BadLine {

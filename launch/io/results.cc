@@ -2,45 +2,21 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "launch/config/byte_size.h"
 #include "launch/io/printable.h"
+#include "launch/io/result_json.h"
 
 namespace ferry {
 namespace {
 
 using nlohmann::ordered_json;
 
-// Microseconds are as fine as a reader needs.
-double rounded(double ms) { return std::round(ms * 1000) / 1000; }
-
-// The shortest digits that are this float; as a double it would print seven more that mean nothing. JSON has no
-// infinity: a token that cannot come has the value that OpenAI's API uses.
-double json_number(float logprob) {
-  constexpr float kImpossible = -9999;
-  return std::stod(fmt::format("{}", std::isfinite(logprob) ? std::max(logprob, kImpossible) : kImpossible));
-}
-
 ordered_json json_of(const Token& token) {
   ordered_json top = ordered_json::array();
   for (const Alternative& other : token.top) top.push_back({other.id, json_number(other.logprob)});
   return {{"id", token.id}, {"logprob", json_number(token.logprob)}, {"top", top}};
-}
-
-ordered_json json_of(const ResultMs& ms) {
-  return {{"queue", rounded(ms.queue)},     {"reserve", rounded(ms.reserve)},
-          {"prefill", rounded(ms.prefill)}, {"exposed_transfer", rounded(ms.exposed_transfer)},
-          {"verify", rounded(ms.verify)},   {"attach", rounded(ms.attach)},
-          {"ttft", rounded(ms.ttft)},       {"total", rounded(ms.total)}};
-}
-
-ordered_json json_of(const Route& route) {
-  ordered_json retries = ordered_json::array();
-  for (const Route::Retry& retry : route.retries) retries.push_back({{"rung", retry.rung}, {"why", retry.why}});
-  return {{"prefill", route.prefill}, {"decode", route.decode}, {"attempts", route.attempts}, {"retries", retries}};
 }
 
 ordered_json json_of(const Result& r) {
@@ -79,9 +55,7 @@ Result failed(std::string id, std::string why) {
   return result;
 }
 
-std::string json_line(const Result& result) {
-  return json_of(result).dump(-1, ' ', false, ordered_json::error_handler_t::replace);
-}
+std::string json_line(const Result& result) { return text_of(json_of(result)); }
 
 std::string readable(const Result& r, Colours colours) {
   const std::string id = tinted(printable(r.id), Tint::bold, colours);

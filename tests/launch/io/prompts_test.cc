@@ -5,6 +5,7 @@
 
 #include <sstream>
 
+#include "core/base/codec.h"
 #include "launch/io/json_line.h"
 
 namespace ferry {
@@ -36,22 +37,39 @@ TEST(Prompts, SettingsAreReadAndAbsentOnesStayUnset) {
       good(R"({"id":"x","prompt":"a","max_tokens":7,"temperature":0.5,"top_p":1,"top_k":40,"min_p":0.25,)"
            R"("seed":18446744073709551615,"stop":["\n","END"],"ignore_eos":true,"logprobs":2})");
   EXPECT_EQ(p.id, "x");
-  EXPECT_EQ(p.max_tokens, 7);
-  EXPECT_EQ(p.temperature, 0.5f);
-  EXPECT_EQ(p.top_p, 1.0f);
-  EXPECT_EQ(p.top_k, 40);
-  EXPECT_EQ(p.min_p, 0.25f);
-  EXPECT_EQ(p.seed, UINT64_MAX);
-  EXPECT_EQ(p.stop, (std::vector<std::string>{"\n", "END"}));
-  EXPECT_TRUE(p.ignore_eos);
-  EXPECT_EQ(p.logprobs, 2);
+  const Generation& g = p.generation;
+  EXPECT_EQ(g.max_tokens, 7);
+  EXPECT_EQ(g.sampling.temperature, 0.5f);
+  EXPECT_EQ(g.sampling.top_p, 1.0f);
+  EXPECT_EQ(g.sampling.top_k, 40);
+  EXPECT_EQ(g.sampling.min_p, 0.25f);
+  EXPECT_EQ(g.seed, UINT64_MAX);
+  EXPECT_EQ(g.stop, (std::vector<std::string>{"\n", "END"}));
+  EXPECT_TRUE(g.ignore_eos);
+  EXPECT_EQ(g.logprobs, 2);
+}
 
+TEST(Prompts, PenaltiesBiasesAndTheLeastNumberOfTokensAreRead) {
+  const Generation g = good(R"({"prompt":"a","min_tokens":3,"presence_penalty":-2,"frequency_penalty":0.5,)"
+                            R"("repetition_penalty":1.25,"logit_bias":{"7":-100,"12":1.5},"seed":-1})")
+                           .generation;
+  EXPECT_EQ(g.min_tokens, 3);
+  EXPECT_EQ(g.sampling.presence_penalty, -2.0f);
+  EXPECT_EQ(g.sampling.frequency_penalty, 0.5f);
+  EXPECT_EQ(g.sampling.repetition_penalty, 1.25f);
+  EXPECT_EQ(g.sampling.logit_bias, (std::vector<LogitBias>{{12, 1.5f}, {7, -100}}));
+  EXPECT_EQ(g.seed, UINT64_MAX);
+}
+
+TEST(Prompts, WhatALineDoesNotSayStaysUnset) {
   const PromptLine plain = good(R"({"prompt":"a","stop":"x"})");
   EXPECT_EQ(plain.id, "line-1");
-  EXPECT_EQ(plain.stop, std::vector<std::string>{"x"});
-  EXPECT_FALSE(plain.max_tokens || plain.temperature || plain.top_p || plain.top_k || plain.min_p || plain.seed);
-  EXPECT_FALSE(plain.ignore_eos);
-  EXPECT_EQ(plain.logprobs, std::nullopt);
+  EXPECT_EQ(plain.generation.stop, std::vector<std::string>{"x"});
+  EXPECT_EQ(plain.generation.max_tokens, std::nullopt);
+  EXPECT_EQ(plain.generation.seed, std::nullopt);
+  EXPECT_EQ(plain.generation.logprobs, std::nullopt);
+  EXPECT_EQ(pack(plain.generation.sampling), pack(Sampling{}));
+  EXPECT_FALSE(plain.generation.ignore_eos);
 }
 
 TEST(Prompts, EachMistakeIsNamed) {
@@ -87,7 +105,18 @@ TEST(Prompts, EachMistakeIsNamed) {
        "not valid JSON: column 29: syntax error while parsing value - invalid literal"},
       {R"({"prompt":"a","temperature":1e999})", "not valid JSON: number overflow parsing '1e999'"},
       {R"({"prompt":"a","top_p":1.01})", "top_p: expected a number from 0 to 1, found 1.01"},
-      {R"({"prompt":"a","seed":-1})", "seed: expected a whole number from 0 to 18446744073709551615, found -1"},
+      {R"({"prompt":"a","seed":0.5})", "seed: expected a whole number of 64 bits, found 0.5"},
+      {R"({"prompt":"a","seed":18446744073709551616})",
+       "seed: expected a whole number of 64 bits, found 1.8446744073709552e+19"},
+      {R"({"prompt":"a","min_tokens":-1})", "min_tokens: expected a whole number from 0 to 2147483647, found -1"},
+      {R"({"prompt":"a","presence_penalty":2.5})", "presence_penalty: expected a number from -2 to 2, found 2.5"},
+      {R"({"prompt":"a","repetition_penalty":0})", "repetition_penalty: expected a number from 0.01 to 100, found 0"},
+      {R"({"prompt":"a","logit_bias":[]})",
+       "logit_bias: expected an object of token ids and biases, found an empty list"},
+      {R"({"prompt":"a","logit_bias":{"x":1}})", "logit_bias: 'x' is no token id"},
+      {R"({"prompt":"a","logit_bias":{"-1":1}})", "logit_bias: '-1' is no token id"},
+      {R"({"prompt":"a","logit_bias":{"1":101}})",
+       "logit_bias: token 1: expected a number from -100 to 100, found 101"},
       {R"({"prompt":"a","stop":[""]})", "stop: item 0: expected text, found empty text"},
       {R"({"prompt":"a","stop":{}})", "stop: expected text or a list of texts, found an object"},
       {R"({"prompt":"a","ignore_eos":1})", "ignore_eos: expected true or false, found 1"},

@@ -1,0 +1,19 @@
+#pragma once
+// Logprobs in the two shapes of OpenAI's API.
+
+#include <nlohmann/json.hpp>
+#include <span>
+
+#include "core/engine/request.h"
+#include "core/text/tokenizer.h"
+
+namespace ferry {
+
+// Of chat: {"content": [{"token", "logprob", "bytes", "top_logprobs"}], "refusal": null}.
+nlohmann::ordered_json chat_logprobs(std::span<const Token> tokens, const Tokenizer& tokenizer);
+
+// Of text: {"tokens", "token_logprobs", "top_logprobs", "text_offset"}. `offset` counts the characters of the text that
+// begin before each token, and goes on over the tokens.
+nlohmann::ordered_json text_logprobs(std::span<const Token> tokens, const Tokenizer& tokenizer, size_t& offset);
+
+}  // namespace ferry

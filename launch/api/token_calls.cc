@@ -1,0 +1,98 @@
+#include "launch/api/token_calls.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "core/base/error.h"
+#include "core/base/quoted.h"
+#include "launch/api/prompt_fields.h"
+#include "launch/io/json_line.h"
+#include "launch/io/result_json.h"
+
+namespace ferry {
+
+namespace {
+
+using nlohmann::json;
+using nlohmann::ordered_json;
+
+constexpr int kMostLevels = 32;
+
+struct TokenizeCall {
+  std::optional<Prompt> prompt;
+  std::string model;
+  bool add_special_tokens = true;
+};
+
+Problem set_field(const std::string& name, const json& value, TokenizeCall& call) {
+  if (name == "model") return set_text(value, call.model);
+  if (name == "add_special_tokens") return set_flag(value, call.add_special_tokens);
+  if (name == "messages") {
+    std::vector<Message> messages;
+    Problem problem = set_conversation(value, messages);
+    call.prompt = std::move(messages);
+    return problem;
+  }
+  if (name != "prompt") return "unknown field; fields are prompt or messages, model and add_special_tokens";
+  if (!value.is_string()) return expected("text", value);
+  call.prompt = value.get<std::string>();
+  return {};
+}
+
+template <class Set>
+std::optional<ApiError> read(std::string_view body, const Set& set) {
+  try {
+    const json object = parse_json(body, kMostLevels);
+    if (!object.is_object()) return bad_request("The body must be a JSON object");
+    for (const auto& [name, value] : object.items()) {
+      const Problem problem = value.is_null() ? Problem() : set(name, value);
+      if (!problem.empty()) return bad_request(fmt::format("{}: {}", name, problem), name);
+    }
+  } catch (const Error& e) {
+    return bad_request(str("The body cannot be read: ", e.what()));
+  }
+  return std::nullopt;
+}
+
+std::vector<int> tokens_of(const TokenizeCall& call, const TextModel& model) {
+  const auto* text = std::get_if<std::string>(&*call.prompt);
+  return text && !call.add_special_tokens ? model.tokenizer().encode(*text, SpecialTokens::parsed)
+                                          : model.tokens_of(*call.prompt);
+}
+
+}  // namespace
+
+std::variant<std::string, ApiError> tokenize(std::string_view body, const TextModel& model, const ApiRules& rules) {
+  TokenizeCall call;
+  const auto set = [&call](const std::string& name, const json& value) { return set_field(name, value, call); };
+  if (const auto error = read(body, set)) return *error;
+  if (!call.model.empty() && call.model != rules.model) return model_not_found(call.model);
+  if (!call.prompt) return bad_request("prompt is missing", "prompt", "missing_parameter");
+  try {
+    const std::vector<int> tokens = tokens_of(call, model);
+    return ordered_json({{"tokens", tokens}, {"count", tokens.size()}, {"max_model_len", rules.max_context}}).dump();
+  } catch (const Error& e) {
+    return bad_request(e.what(), "prompt");
+  }
+}
+
+std::variant<std::string, ApiError> detokenize(std::string_view body, const TextModel& model, const ApiRules& rules) {
+  std::vector<int> tokens;
+  std::string name_of_model;
+  const auto set = [&](const std::string& name, const json& value) -> Problem {
+    if (name == "model") return set_text(value, name_of_model);
+    if (name != "tokens") return "unknown field; fields are tokens and model";
+    return value == json::array() ? Problem() : set_ids(value, tokens);
+  };
+  if (const auto error = read(body, set)) return *error;
+  if (!name_of_model.empty() && name_of_model != rules.model) return model_not_found(name_of_model);
+  for (const int token : tokens) {
+    if (token < model.tokenizer().n_vocab()) continue;
+    return bad_request(fmt::format("Token {} is not in the vocabulary of {}", token, model.tokenizer().n_vocab()),
+                       "tokens");
+  }
+  return text_of(ordered_json({{"prompt", model.tokenizer().decode(tokens)}}));
+}
+
+}  // namespace ferry
