@@ -8,6 +8,7 @@
 #include "launch/commands/prompt_options.h"
 #include "launch/process/stop_signals.h"
 #include "launch/runtime/cluster_front.h"
+#include "launch/runtime/serve_http.h"
 #include "transport/control/grpc_control.h"
 
 namespace ferry {
@@ -23,6 +24,10 @@ struct RouterOptions {
 int run(const RouterOptions& options) {
   StopSignals signals;
   const ClusterConfig config = load_cluster(options.cluster);
+  if (options.prompts.file.empty()) {
+    serve_http(config, signals);
+    return kDone;
+  }
   ControlServer server = make_grpc_control_server(config.router.control.text());
   spdlog::info("router: leaders dial in at {}", config.router.control.text());
   ClusterFront front(config, *server.streams, options.prompts);
@@ -38,7 +43,7 @@ int run(const RouterOptions& options) {
 
 void add_router(CLI::App& app, Chosen& chosen) {
   auto options = std::make_shared<RouterOptions>();
-  CLI::App* command = app.add_subcommand("router", "Be the router of a cluster: prompts in, results out");
+  CLI::App* command = app.add_subcommand("router", "Be the router of a cluster: HTTP, or a list of prompts");
   command->footer(
       "Example: (workers are started by hand or by a batch system)\n"
       "  ferry router cluster.yaml --prompts prompts.jsonl --json");
@@ -46,7 +51,6 @@ void add_router(CLI::App& app, Chosen& chosen) {
   add_prompt_options(*command, options->prompts);
   add_metrics_option(*command, options->prompts);
   command->callback([options, &chosen] {
-    if (options->prompts.file.empty()) options->prompts.file = "-";
     chosen = [options] { return run(*options); };
   });
 }

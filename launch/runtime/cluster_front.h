@@ -1,16 +1,13 @@
 #pragma once
 // A router for a list of prompts: what batch, cluster and router have in common.
 
-#include <memory>
-#include <set>
 #include <string>
+#include <vector>
 
-#include "core/model/model_file.h"
 #include "launch/config/cluster_config.h"
 #include "launch/front/front.h"
 #include "launch/front/prompt_source.h"
-#include "launch/runtime/compose.h"
-#include "launch/runtime/router_service.h"
+#include "launch/runtime/cluster_router.h"
 
 namespace ferry {
 
@@ -27,27 +24,20 @@ class ClusterFront {
   void group_ended(const std::string& name, const std::string& how);
   // With a metrics file: waits until everything in the groups is free again, and writes that it is, or what is not.
   void settle();
-  void stop_groups() { service_.stop_groups(); }
+  void stop_groups() { cluster_.stop_groups(); }
 
  private:
   bool some_route_can_come() const;
-  void report_news();
   void report_metrics();
 
   const ClusterConfig& config_;
-  const SteadyClock clock_;
-  const ModelFile file_;
-  const TextModel text_;
-  Router router_;
-  RouterService service_;
+  ClusterRouter cluster_;
   PromptSource prompts_;
   const std::string metrics_file_;  // empty: none
   Instant next_metrics_;
   Front front_;
   std::vector<std::string> ended_;  // names of groups
   std::string why_ended_;
-  std::set<std::string> ready_;  // paths that were reported
-  size_t n_refusals_reported_ = 0;
 };
 
 }  // namespace ferry

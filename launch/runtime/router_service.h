@@ -12,13 +12,12 @@ class RouterService {
 
   // Takes what leaders say, for at most `patience` when they say nothing; then sends what the router has for them.
   void turn(Duration patience);
+  void send();  // what the router has for them
 
   // Ends every group that joined.
   void stop_groups();
 
  private:
-  void send();
-
   Router& router_;
   ControlStream& leaders_;
 };

@@ -2,6 +2,7 @@
 // Control streams over gRPC: one bidirectional call a stream. gRPC's threads hand what happens to the owner through a
 // bounded queue; a silent host is noticed within about two seconds by pings in both directions.
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -14,8 +15,9 @@ struct ControlServer {
   int port = 0;  // really bound, where port 0 was asked for
 };
 
-// `address` is "host:port". Throws Error, if it cannot be bound.
-ControlServer make_grpc_control_server(const std::string& address);
+// `address` is "host:port". Throws Error, if it cannot be bound. `wake`: called in one of gRPC's threads whenever there
+// is a new event, for an owner that sleeps elsewhere than in wait(); it must not block.
+ControlServer make_grpc_control_server(const std::string& address, std::function<void()> wake = {});
 
 // Dials `address` until somebody answers, and again whenever the stream breaks; each time it is a new stream. Between
 // attempts it waits 100 ms, twice as long after each failure, 2 s at most.

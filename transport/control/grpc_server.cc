@@ -15,7 +15,7 @@ class ServerStream;
 
 class GrpcControlServer final : public ControlStream, public Control::CallbackService {
  public:
-  explicit GrpcControlServer(const std::string& address);
+  GrpcControlServer(const std::string& address, std::function<void()> wake);
   ~GrpcControlServer() override;
 
   int port() const { return port_; }
@@ -31,7 +31,7 @@ class GrpcControlServer final : public ControlStream, public Control::CallbackSe
  private:
   grpc::ServerBidiReactor<Frame, Frame>* Dial(grpc::CallbackServerContext* context) override;
 
-  ControlEvents events_{kMaxUnreadBytes};
+  ControlEvents events_;
   int port_ = 0;
   std::mutex mutex_;
   std::map<StreamId, std::unique_ptr<ServerStream>> streams_;
@@ -70,7 +70,8 @@ class ServerStream final : public GrpcStream<grpc::ServerBidiReactor<Frame, Fram
   GrpcControlServer& server_;
 };
 
-GrpcControlServer::GrpcControlServer(const std::string& address) {
+GrpcControlServer::GrpcControlServer(const std::string& address, std::function<void()> wake)
+    : events_(kMaxUnreadBytes, std::move(wake)) {
   grpc::ServerBuilder builder;
   set_control_options([&](const char* name, int value) { builder.AddChannelArgument(name, value); });
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // two routers on one port would share its leaders
@@ -124,9 +125,9 @@ void GrpcControlServer::forget(StreamId stream) {
 
 }  // namespace
 
-ControlServer make_grpc_control_server(const std::string& address) {
+ControlServer make_grpc_control_server(const std::string& address, std::function<void()> wake) {
   silence_grpc();
-  auto server = std::make_unique<GrpcControlServer>(address);
+  auto server = std::make_unique<GrpcControlServer>(address, std::move(wake));
   const int port = server->port();
   return {.streams = std::move(server), .port = port};
 }

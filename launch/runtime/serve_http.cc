@@ -1,0 +1,53 @@
+#include "launch/runtime/serve_http.h"
+
+#include <spdlog/spdlog.h>
+
+#include "launch/serve/http_server.h"
+#include "launch/serve/service.h"
+#include "transport/control/grpc_control.h"
+
+namespace ferry {
+
+namespace {
+
+constexpr auto kDrainPatience = std::chrono::seconds(3);
+
+// After a signal nobody new is let in; those inside have a while to get their answers.
+asio::awaitable<void> stop_when_told(StopSignals& signals, HttpServer& http, asio::io_context& io) {
+  asio::posix::stream_descriptor signal(io, dup(signals.fd()));
+  co_await signal.async_wait(asio::posix::stream_descriptor::wait_read, asio::use_awaitable);
+  spdlog::info("router: stops; {} connections are open", http.n_connections());
+  http.stop_accepting();
+  asio::steady_timer timer(io);
+  const auto end = std::chrono::steady_clock::now() + kDrainPatience;
+  while (http.n_busy() > 0 && std::chrono::steady_clock::now() < end) {
+    timer.expires_after(std::chrono::milliseconds(20));
+    co_await timer.async_wait(asio::use_awaitable);
+  }
+  http.close_all();
+  io.stop();
+}
+
+}  // namespace
+
+void serve_http(const ClusterConfig& config, StopSignals& signals) {
+  asio::io_context io(1);
+  Gateway* gateway = nullptr;  // made after the streams; until then nothing is there to be woken
+  ControlServer control = make_grpc_control_server(config.router.control.text(), [&io, &gateway] {
+    asio::post(io, [&gateway] {
+      if (gateway) gateway->wake();
+    });
+  });
+  ClusterRouter cluster(config, *control.streams);
+  Gateway the_gateway(io, cluster);
+  gateway = &the_gateway;
+  Service service(the_gateway);
+  HttpServer http(io, config.router.listen, {}, [&service](Exchange& exchange) { return service.answer(exchange); });
+  asio::co_spawn(io, stop_when_told(signals, http, io), asio::detached);
+  spdlog::info("router: HTTP at http://{}, leaders dial in at {}",
+               HostPort{config.router.listen.host, http.port()}.text(), config.router.control.text());
+  io.run();
+  cluster.stop_groups();
+}
+
+}  // namespace ferry

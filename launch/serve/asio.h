@@ -1,0 +1,15 @@
+#pragma once
+// The names of Boost.Asio and Boost.Beast that serving uses, short.
+
+#include <boost/asio.hpp>
+#include <boost/beast.hpp>
+
+namespace ferry {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+using asio::ip::tcp;
+using boost::system::error_code;
+
+}  // namespace ferry

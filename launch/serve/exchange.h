@@ -1,0 +1,67 @@
+#pragma once
+// One HTTP request and its answer, as a handler sees it: whole, or as a stream of server-sent events.
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "launch/serve/asio.h"
+
+namespace ferry {
+
+using HttpRequest = http::request<http::string_body>;
+
+// No aggregate: gcc 12 destroys one that is made inside a co_await expression twice.
+struct HttpReply {
+  explicit HttpReply(std::string the_body, int the_status = 200) : status(the_status), body(std::move(the_body)) {}
+
+  int status;
+  std::string body;
+  std::string_view type = "application/json";
+  std::vector<std::pair<std::string, std::string>> fields;
+};
+
+class Exchange {
+ public:
+  // All outlive it. `patience`: with a client that does not read.
+  Exchange(beast::tcp_stream& stream, const HttpRequest& request, std::string id,
+           asio::steady_timer::duration patience);
+  ~Exchange();
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+
+  const HttpRequest& request() const { return request_; }
+  std::string_view path() const;                     // without the query
+  std::string_view bearer() const;                   // the token of "Authorization: Bearer …"; empty: none
+  const std::string& id() const { return id_; }      // x-request-id
+  int status() const { return status_; }             // that was answered; 0: nothing yet
+  bool keeps_alive() const { return keeps_alive_; }  // after the answer
+  void close_after() { keeps_alive_ = false; }
+
+  // One of the two. A client that is gone or does not read is a system_error.
+  asio::awaitable<void> reply(HttpReply reply);
+  asio::awaitable<void> begin_events();
+  asio::awaitable<void> write_events(std::string_view text);
+  asio::awaitable<void> end_events();
+
+  // Calls `gone` at most once, when the client closes its end before the exchange is over.
+  void watch(std::function<void()> gone);
+
+ private:
+  template <class Body>
+  void fill_header(http::response<Body>& response, std::string_view type);
+
+  beast::tcp_stream& stream_;
+  const HttpRequest& request_;
+  const std::string id_;
+  const asio::steady_timer::duration patience_;
+  int status_ = 0;
+  bool keeps_alive_;
+  bool chunked_;
+  std::shared_ptr<std::function<void()>> gone_;  // empty function: nobody wants to know any more
+};
+
+}  // namespace ferry

@@ -1,0 +1,66 @@
+#include "launch/serve/gateway.h"
+
+#include <spdlog/spdlog.h>
+
+namespace ferry {
+
+namespace {
+constexpr auto kTick = std::chrono::milliseconds(10);  // deadlines and the like; all else happens at once
+}
+
+Gateway::Gateway(asio::io_context& io, ClusterRouter& cluster) : io_(io), cluster_(cluster) {
+  asio::co_spawn(io_, keep_time(), asio::detached);
+}
+
+RequestId Gateway::submit(Request request, Duration budget, Sink sink) {
+  const RequestId id = request.id = next_id_++;
+  sinks_.emplace(id, std::make_shared<const Sink>(std::move(sink)));
+  latencies_.began(id, cluster_.clock().now());
+  cluster_.router().submit(std::move(request), budget);
+  wake();
+  return id;
+}
+
+void Gateway::cancel(RequestId id) {
+  if (sinks_.erase(id) == 0) return;
+  latencies_.cancelled(id);
+  cluster_.router().cancel(id);
+  wake();
+}
+
+void Gateway::wake() {
+  if (awake_.exchange(true)) return;
+  asio::post(io_, [this] {
+    awake_ = false;
+    turn();
+  });
+}
+
+void Gateway::turn() {
+  cluster_.turn(Duration::zero());
+  for (const RequestEvent& event : cluster_.router().take_events()) tell(event);
+  cluster_.router().serve();
+  cluster_.send();
+}
+
+asio::awaitable<void> Gateway::keep_time() {
+  asio::steady_timer timer(io_);
+  for (;;) {
+    timer.expires_after(kTick);
+    co_await timer.async_wait(asio::use_awaitable);
+    cluster_.router().tick();
+    cluster_.report_news();
+    turn();
+  }
+}
+
+void Gateway::tell(const RequestEvent& event) {
+  const auto found = sinks_.find(event.id);
+  if (found == sinks_.end()) return;
+  latencies_.heard(event, cluster_.clock().now());
+  const std::shared_ptr<const Sink> sink = found->second;  // it may cancel what it is told of
+  if (event.last()) sinks_.erase(found);
+  (*sink)(event);
+}
+
+}  // namespace ferry

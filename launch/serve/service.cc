@@ -1,0 +1,137 @@
+#include "launch/serve/service.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+
+#include "launch/api/model_list.h"
+#include "launch/api/openapi.h"
+#include "launch/api/token_calls.h"
+#include "launch/runtime/metrics.h"
+#include "launch/serve/replies.h"
+
+namespace ferry {
+
+namespace {
+
+ApiRules rules_of(const ClusterRouter& cluster) {
+  const int longest = cluster.file().config.max_context;
+  return {.model = cluster.config().model.stem().string(),
+          .max_context = std::min(cluster.config().max_context.value_or(longest), longest)};
+}
+
+HttpReply reply_of_call(std::variant<std::string, ApiError> answer) {
+  if (auto* error = std::get_if<ApiError>(&answer)) return reply_of(*error);
+  return HttpReply(std::move(std::get<std::string>(answer)));
+}
+
+bool matches(std::string_view pattern, std::string_view path) {
+  if (!pattern.ends_with('*')) return path == pattern;
+  pattern.remove_suffix(1);
+  return path.starts_with(pattern) && path.size() > pattern.size();
+}
+
+std::string last_of(std::string_view path) { return std::string(path.substr(path.rfind('/') + 1)); }
+
+}  // namespace
+
+Service::Service(Gateway& gateway)
+    : gateway_(gateway),
+      rules_(rules_of(gateway.cluster())),
+      started_(std::chrono::system_clock::to_time_t(std::chrono::system_clock::now())),
+      readiness_(gateway) {}
+
+const Service::Route* Service::find(http::verb method, std::string_view path) {
+  static constexpr std::array kRoutes = {
+      Route{http::verb::post, "/v1/chat/completions", &Service::chat},
+      Route{http::verb::post, "/v1/completions", &Service::text},
+      Route{http::verb::get, "/v1/models", &Service::models},
+      Route{http::verb::get, "/v1/models/*", &Service::model},
+      Route{http::verb::post, "/tokenize", &Service::tokenize},
+      Route{http::verb::post, "/detokenize", &Service::detokenize},
+      Route{http::verb::get, "/openapi.json", &Service::openapi},
+      Route{http::verb::get, "/health", &Service::health},
+      Route{http::verb::get, "/ready", &Service::ready},
+      Route{http::verb::get, "/metrics", &Service::metrics},
+      Route{http::verb::get, "/debug/requests", &Service::requests},
+      Route{http::verb::get, "/debug/requests/*", &Service::request},
+  };
+  if (method == http::verb::head) method = http::verb::get;
+  const auto found = std::find_if(kRoutes.begin(), kRoutes.end(),
+                                  [&](const Route& r) { return r.method == method && matches(r.path, path); });
+  return found == kRoutes.end() ? nullptr : &*found;
+}
+
+bool Service::known(std::string_view path) { return find(http::verb::get, path) || find(http::verb::post, path); }
+
+asio::awaitable<void> Service::answer(Exchange& exchange) {
+  const http::verb method = exchange.request().method();
+  const std::string_view path = exchange.path();
+  if (const Route* route = find(method, path)) {
+    co_await (this->*route->handler)(exchange);
+  } else if (known(path)) {
+    const auto name = exchange.request().method_string();
+    HttpReply reply = reply_of(method_not_allowed({name.data(), name.size()}, path));
+    reply.fields.emplace_back("Allow", find(http::verb::get, path) ? "GET, HEAD" : "POST");
+    co_await exchange.reply(std::move(reply));
+  } else {
+    co_await exchange.reply(reply_of(not_found(path)));
+  }
+}
+
+// ---- the API
+
+asio::awaitable<void> Service::chat(Exchange& exchange) { return complete(Endpoint::chat, exchange, site()); }
+asio::awaitable<void> Service::text(Exchange& exchange) { return complete(Endpoint::text, exchange, site()); }
+
+asio::awaitable<void> Service::models(Exchange& exchange) {
+  return exchange.reply(HttpReply(model_list(rules_, started_)));
+}
+
+asio::awaitable<void> Service::model(Exchange& exchange) {
+  return exchange.reply(reply_of_call(model_entry(last_of(exchange.path()), rules_, started_)));
+}
+
+asio::awaitable<void> Service::tokenize(Exchange& exchange) {
+  return exchange.reply(reply_of_call(ferry::tokenize(exchange.request().body(), gateway_.cluster().text(), rules_)));
+}
+
+asio::awaitable<void> Service::detokenize(Exchange& exchange) {
+  return exchange.reply(reply_of_call(ferry::detokenize(exchange.request().body(), gateway_.cluster().text(), rules_)));
+}
+
+asio::awaitable<void> Service::openapi(Exchange& exchange) {
+  return exchange.reply(HttpReply(std::string(openapi_document())));
+}
+
+// ---- for operators
+
+asio::awaitable<void> Service::health(Exchange& exchange) { return exchange.reply(HttpReply(R"({"status":"ok"})")); }
+
+asio::awaitable<void> Service::ready(Exchange& exchange) {
+  const auto why_not = co_await readiness_.find_out();
+  if (why_not) {
+    co_await exchange.reply(reply_of(unavailable("not ready: " + *why_not)));
+  } else {
+    co_await exchange.reply(HttpReply(R"({"status":"ready"})"));
+  }
+}
+
+asio::awaitable<void> Service::metrics(Exchange& exchange) {
+  HttpReply reply(metrics_text(gateway_.cluster().router()) + gateway_.latencies().text());
+  reply.type = "text/plain; version=0.0.4; charset=utf-8";
+  return exchange.reply(std::move(reply));
+}
+
+asio::awaitable<void> Service::requests(Exchange& exchange) {
+  constexpr size_t kLatest = 100;
+  return exchange.reply(HttpReply(log_.latest(kLatest)));
+}
+
+asio::awaitable<void> Service::request(Exchange& exchange) {
+  std::string record = log_.find(last_of(exchange.path()));
+  if (record.empty()) return exchange.reply(reply_of(not_found(exchange.path())));
+  return exchange.reply(HttpReply(std::move(record)));
+}
+
+}  // namespace ferry
