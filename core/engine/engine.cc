@@ -119,13 +119,14 @@ void Engine::on(const wire::Reserve& m) {
   if (!peer || peer->send || !peer->ready())
     return fail(m.attempt, wire::Cause::pair, str("group ", config_.me.key.name, " is not in that pair"));
   config_.milestones.reach("reserve");
-  std::optional<wire::Ticket> ticket;
-  if (scheduler_.n_running() + receiver_.n_reserved() < config_.limits.max_sequences)
+  auto ticket = receiver_.given(m.attempt);  // it is said twice: what was given is no reason to be full
+  if (!ticket && scheduler_.n_running() + receiver_.n_reserved() < config_.limits.max_sequences)
     ticket = receiver_.reserve(m, *peer, clock_.now() + ms(m.deadline_ms));
   if (ticket) {
     to_router_.push_back(wire::Reserved{.ticket = std::move(*ticket)});
     config_.milestones.reach("reserved");
   } else {
+    receiver_.abort(m.attempt);  // full once, full for this attempt: the router has gone on
     to_router_.push_back(wire::Full{.attempt = m.attempt, .retry_after_ms = kRetryAfterMs});
   }
 }

@@ -18,9 +18,7 @@ Receiver::Receiver(const Settings& settings, PageAllocator& pages)
 // ---- reservations
 
 std::optional<wire::Ticket> Receiver::reserve(const wire::Reserve& order, const Peer& prefill, Instant deadline) {
-  if (const auto known = reservations_.find(order.attempt); known != reservations_.end())
-    return known->second.dead ? std::nullopt : std::optional(known->second.ticket);
-  if (over_.contains(order.attempt)) return std::nullopt;
+  if (reservations_.contains(order.attempt) || over_.contains(order.attempt)) return std::nullopt;
   if (n_quarantined_by(prefill.info.key.name) > settings_.most_quarantined) return std::nullopt;
   const auto pages_for = [this](int n) { return (n + settings_.page_tokens - 1) / settings_.page_tokens; };
   const std::vector<int>& prompt = order.request.prompt;
@@ -49,6 +47,11 @@ std::optional<wire::Ticket> Receiver::reserve(const wire::Reserve& order, const 
   r.in_flight = prefill.sources;
   r.bill.kept_tokens = ticket.n_cached_tokens;
   return ticket;
+}
+
+std::optional<wire::Ticket> Receiver::given(const wire::Attempt& attempt) const {
+  const auto known = reservations_.find(attempt);
+  return known == reservations_.end() || known->second.dead ? std::nullopt : std::optional(known->second.ticket);
 }
 
 Receiver::Reservation* Receiver::named(GroupId from, const wire::TicketName& ticket, Verdict& verdict) {

@@ -34,9 +34,12 @@ class Receiver {
   };
   Receiver(const Settings& settings, PageAllocator& pages);
 
-  // Pages for the whole sequence, the prompt's named in the ticket. nullopt: not that many are free now. Asked again
-  // for an attempt that lives, it gives the same ticket; for one that ended, none.
+  // Pages for the whole sequence, the prompt's named in the ticket. nullopt: not that many are free now, or the attempt
+  // was here before.
   std::optional<wire::Ticket> reserve(const wire::Reserve& order, const Peer& prefill, Instant deadline);
+
+  // The ticket of an attempt that lives; nullopt: none does.
+  std::optional<wire::Ticket> given(const wire::Attempt& attempt) const;
 
   // How a message was taken.
   enum class Verdict : uint8_t { taken, stale, refused };  // stale: of something that is over; refused: it lies
