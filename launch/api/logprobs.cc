@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "core/text/unicode/utf8.h"
 #include "launch/io/result_json.h"
@@ -21,14 +22,25 @@ std::string name_of_token(std::string_view bytes, std::string_view prefix) {
   return name;
 }
 
-ordered_json chat_entry(int id, float logprob, const Tokenizer& tokenizer) {
-  const std::string_view bytes = tokenizer.bytes_of(id);
-  ordered_json numbers = ordered_json::array();
-  for (const char c : bytes) numbers.push_back(static_cast<uint8_t>(c));
-  return {{"token", name_of_token(bytes, "")}, {"logprob", json_number(logprob)}, {"bytes", std::move(numbers)}};
+// A model's matrices may have more rows than its tokenizer has tokens.
+std::optional<std::string_view> bytes_of(int id, const Tokenizer& tokenizer) {
+  return id < tokenizer.n_vocab() ? std::optional(tokenizer.bytes_of(id)) : std::nullopt;
 }
 
-std::string text_name(int id, const Tokenizer& tokenizer) { return name_of_token(tokenizer.bytes_of(id), "bytes:"); }
+std::string name_without_bytes(int id) { return fmt::format("token_id:{}", id); }
+
+ordered_json chat_entry(int id, float logprob, const Tokenizer& tokenizer) {
+  const auto bytes = bytes_of(id, tokenizer);
+  if (!bytes) return {{"token", name_without_bytes(id)}, {"logprob", json_number(logprob)}, {"bytes", nullptr}};
+  ordered_json numbers = ordered_json::array();
+  for (const char c : *bytes) numbers.push_back(static_cast<uint8_t>(c));
+  return {{"token", name_of_token(*bytes, "")}, {"logprob", json_number(logprob)}, {"bytes", std::move(numbers)}};
+}
+
+std::string text_name(int id, const Tokenizer& tokenizer) {
+  const auto bytes = bytes_of(id, tokenizer);
+  return bytes ? name_of_token(*bytes, "bytes:") : name_without_bytes(id);
+}
 
 // The best ones, and the chosen one if it is not among them.
 ordered_json text_alternatives(const Token& token, const Tokenizer& tokenizer) {
@@ -38,8 +50,11 @@ ordered_json text_alternatives(const Token& token, const Tokenizer& tokenizer) {
   return all;
 }
 
-size_t n_characters_begun(std::string_view bytes) {
-  return static_cast<size_t>(std::ranges::count_if(bytes, [](char c) { return (c & 0xc0) != 0x80; }));
+// Control tokens are not in the text.
+size_t n_characters_begun(int id, const Tokenizer& tokenizer) {
+  const auto bytes = bytes_of(id, tokenizer);
+  if (!bytes || tokenizer.is_control(id)) return 0;
+  return static_cast<size_t>(std::ranges::count_if(*bytes, [](char c) { return (c & 0xc0) != 0x80; }));
 }
 
 }  // namespace
@@ -62,7 +77,7 @@ ordered_json text_logprobs(std::span<const Token> tokens, const Tokenizer& token
     logprobs.push_back(json_number(token.logprob));
     tops.push_back(text_alternatives(token, tokenizer));
     offsets.push_back(offset);
-    if (!tokenizer.is_control(token.id)) offset += n_characters_begun(tokenizer.bytes_of(token.id));
+    offset += n_characters_begun(token.id, tokenizer);
   }
   return {{"tokens", std::move(names)},
           {"token_logprobs", std::move(logprobs)},

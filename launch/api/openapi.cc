@@ -21,8 +21,7 @@ constexpr std::string_view kDocument = R"json({
   "message": {"type": "object", "required": ["role", "content"], "properties": {
     "role": {"enum": ["system", "developer", "user", "assistant"]},
     "content": {"oneOf": [{"type": "string"}, {"type": "array", "minItems": 1, "items": {"type": "object",
-      "required": ["type", "text"], "properties": {"type": {"const": "text"}, "text": {"type": "string"}}}}]},
-    "name": {"type": "string"}}},
+      "required": ["type", "text"], "properties": {"type": {"const": "text"}, "text": {"type": "string"}}}}]}}},
   "generation": {"type": "object", "properties": {
     "model": {"type": ["string", "null"], "description": "As GET /v1/models names it; none: the one that is served"},
     "max_tokens": {"type": ["integer", "null"], "minimum": 1},

@@ -21,6 +21,7 @@ constexpr int kMostLevels = 32;
 
 struct TokenizeCall {
   std::optional<Prompt> prompt;
+  std::string prompt_field = "prompt";
   std::string model;
   bool add_special_tokens = true;
 };
@@ -28,13 +29,11 @@ struct TokenizeCall {
 Problem set_field(const std::string& name, const json& value, TokenizeCall& call) {
   if (name == "model") return set_text(value, call.model);
   if (name == "add_special_tokens") return set_flag(value, call.add_special_tokens);
-  if (name == "messages") {
-    std::vector<Message> messages;
-    Problem problem = set_conversation(value, messages);
-    call.prompt = std::move(messages);
-    return problem;
-  }
-  if (name != "prompt") return "unknown field; fields are prompt or messages, model and add_special_tokens";
+  if (name != "prompt" && name != "messages")
+    return "unknown field; fields are prompt or messages, model and add_special_tokens";
+  if (call.prompt) return fmt::format("is given beside {}; only one of them can be", call.prompt_field);
+  call.prompt_field = name;
+  if (name == "messages") return set_conversation(value, call.prompt.emplace().emplace<std::vector<Message>>());
   if (!value.is_string()) return expected("text", value);
   call.prompt = value.get<std::string>();
   return {};
@@ -73,26 +72,28 @@ std::variant<std::string, ApiError> tokenize(std::string_view body, const TextMo
     const std::vector<int> tokens = tokens_of(call, model);
     return ordered_json({{"tokens", tokens}, {"count", tokens.size()}, {"max_model_len", rules.max_context}}).dump();
   } catch (const Error& e) {
-    return bad_request(e.what(), "prompt");
+    return bad_request(e.what(), call.prompt_field);
   }
 }
 
 std::variant<std::string, ApiError> detokenize(std::string_view body, const TextModel& model, const ApiRules& rules) {
-  std::vector<int> tokens;
+  std::optional<std::vector<int>> tokens;
   std::string name_of_model;
   const auto set = [&](const std::string& name, const json& value) -> Problem {
     if (name == "model") return set_text(value, name_of_model);
     if (name != "tokens") return "unknown field; fields are tokens and model";
-    return value == json::array() ? Problem() : set_ids(value, tokens);
+    tokens.emplace();
+    return value == json::array() ? Problem() : set_ids(value, *tokens);
   };
   if (const auto error = read(body, set)) return *error;
   if (!name_of_model.empty() && name_of_model != rules.model) return model_not_found(name_of_model);
-  for (const int token : tokens) {
+  if (!tokens) return bad_request("tokens is missing", "tokens", "missing_parameter");
+  for (const int token : *tokens) {
     if (token < model.tokenizer().n_vocab()) continue;
     return bad_request(fmt::format("Token {} is not in the vocabulary of {}", token, model.tokenizer().n_vocab()),
                        "tokens");
   }
-  return text_of(ordered_json({{"prompt", model.tokenizer().decode(tokens)}}));
+  return text_of(ordered_json({{"prompt", model.tokenizer().decode(*tokens)}}));
 }
 
 }  // namespace ferry

@@ -28,7 +28,9 @@ Completion::Completion(std::string id, const Request& request, const std::vector
                        const Tokenizer& tokenizer)
     : wants_logprobs_(request.n_logprobs >= 0),
       min_tokens_(static_cast<size_t>(request.min_tokens)),
-      detokenizer_(tokenizer), matcher_(stops) {
+      tokenizer_(tokenizer),
+      detokenizer_(tokenizer),
+      matcher_(stops) {
   result_.id = std::move(id);
   result_.prompt_ids = request.prompt;
   result_.usage.prompt_tokens = static_cast<int>(request.prompt.size());
@@ -62,7 +64,8 @@ bool Completion::append(const RequestEvent& event) {
 void Completion::append(const Token& token) {
   result_.ids.push_back(token.id);
   if (wants_logprobs_) result_.logprobs.push_back(token);
-  show(detokenizer_.append(token.id));
+  // A model's matrices may have more rows than there are tokens: what they stand for is no text.
+  if (token.id < tokenizer_.n_vocab()) show(detokenizer_.append(token.id));
 }
 
 void Completion::show(const std::string& text) {

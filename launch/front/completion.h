@@ -13,6 +13,7 @@ namespace ferry {
 
 class Completion {
  public:
+  // `tokenizer` outlives it.
   Completion(std::string id, const Request& request, const std::vector<std::string>& stops, const Tokenizer& tokenizer);
 
   // Takes what the router tells. True: the answer is over; when a stop string ended it, the router does not know yet.
@@ -30,6 +31,7 @@ class Completion {
 
   const bool wants_logprobs_;
   const size_t min_tokens_;  // stop strings are looked for after these
+  const Tokenizer& tokenizer_;
   Detokenizer detokenizer_;
   StopMatcher matcher_;
   Result result_;
