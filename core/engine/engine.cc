@@ -16,6 +16,7 @@ namespace {
 constexpr double kRetryAfterMs = 20;
 constexpr Duration kStopPatience = std::chrono::seconds(1);
 constexpr Duration kStatsInterval = std::chrono::milliseconds(200);
+constexpr Duration kSignOfLife = std::chrono::seconds(1);  // the router hears something at least so often
 
 ContentId content_start_of(const wire::GroupInfo& me) { return hash_of(name_of(me.layouts[0].dtype()), me.model_hash); }
 
@@ -291,6 +292,7 @@ void Engine::router_lost() {
   end_everything();
   to_router_.clear();
   told_stats_ = {};
+  told_at_ = {};
 }
 
 void Engine::on(const wire::Stop&) {
@@ -350,8 +352,9 @@ void Engine::tell_stats(Instant now) {
   if (now < tell_stats_at_) return;
   tell_stats_at_ = now + kStatsInterval;
   const wire::Stats now_stats = stats();
-  if (now_stats == told_stats_) return;
+  if (now_stats == told_stats_ && now - told_at_ < kSignOfLife) return;
   told_stats_ = now_stats;
+  told_at_ = now;
   to_router_.push_back(now_stats);
 }
 

@@ -120,7 +120,7 @@ class Engine {
   std::optional<Instant> stop_by_;  // Stop has come; the last step waits until then for what is in flight
   uint64_t n_stale_ = 0, n_refused_ = 0, n_found_tokens_ = 0, n_prompt_tokens_ = 0;
   wire::Stats told_stats_;
-  Instant tell_stats_at_;
+  Instant told_at_, tell_stats_at_;
 };
 
 }  // namespace ferry

@@ -119,12 +119,12 @@ void Router::tick() {
   }
   for (const RequestId id : expired)
     fail(id, Fault::deadline, str("deadline passed while ", whereabouts(served_.at(id))));
-  for (const auto& [id, served] : served_) {
-    if (served.route && now - served.progress >= served.deadline - now) suspect(served);
-  }
   // Of what time is left, half may pass without a sign of life: the other half is for the next attempt.
-  retry_all_on("nothing came in half of the time that was left",
-               [now](const Served& s) { return now - s.progress >= s.deadline - now; });
+  const auto gave_no_sign = [&](const Served& s) { return now - sign_of_life(s) >= s.deadline - now; };
+  for (const auto& [id, served] : served_) {
+    if (served.route && gave_no_sign(served)) suspect(served);
+  }
+  retry_all_on("nothing came in half of the time that was left", gave_no_sign);
   for (const Newcomer& n : std::exchange(newcomers_, {})) admit(n.stream, n.hello, n.patience);
   pairs_.tick();
   abort_again();
@@ -305,6 +305,17 @@ void Router::on(StreamId stream, const wire::Unpaired& m) {
   retry_all_on(m.why, [&](const Served& s) {
     return s.route->prefill == broken->first && s.route->decode == broken->second && s.stage != Served::Stage::decoding;
   });
+}
+
+// When something last came of the attempt. A long queue is no reason to begin anew: groups that say something, and they
+// do so all the time, will come to it.
+Instant Router::sign_of_life(const Served& served) const {
+  Instant heard = Instant::max();
+  for (const StreamId stream : {served.route->prefill, served.route->decode}) {
+    const auto group = groups_.find(stream);
+    if (group != groups_.end()) heard = std::min(heard, group->second.heard);
+  }
+  return heard == Instant::max() ? served.progress : std::max(served.progress, heard);
 }
 
 // A group that stands still keeps its stream open. Nothing more goes there until it says something again.

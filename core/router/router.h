@@ -171,6 +171,7 @@ class Router {
   bool is_free(StreamId stream) const;
   bool is_free(const Route& route) const;
   bool is_silent(StreamId stream) const;
+  Instant sign_of_life(const Served& served) const;
   void suspect(const Served& served);
   std::optional<Route> free_route(const std::set<StreamId>& without) const;
   std::optional<Route> colocated_route(const Served& served) const;
