@@ -137,9 +137,12 @@ void Engine::on(const wire::Prefill& m) {
   const Peer* peer = peers_.find(m.ticket.pairing);
   if (!peer || !peer->send || !peer->connecting)
     return fail(attempt, wire::Cause::pair, str("group ", config_.me.key.name, " is not in that pair"));
-  auto why = refusal_of(m.request, static_cast<int>(m.request.prompt.size()));
-  if (!why && (why = refusal_of(m.ticket, *peer, m.request))) count(Receiver::Verdict::refused);
-  if (why) return fail(attempt, wire::Cause::request, *why);
+  if (const auto why = refusal_of(m.request, static_cast<int>(m.request.prompt.size())))
+    return fail(attempt, wire::Cause::request, *why);
+  if (const auto why = refusal_of(m.ticket, *peer, m.request)) {  // the decode group's fault: another may serve it
+    count(Receiver::Verdict::refused);
+    return fail(attempt, wire::Cause::transfer, *why);
+  }
   if (!sender_.begin(m.ticket.name, peer->id)) return count(Receiver::Verdict::stale);
   config_.milestones.reach("prefill");
   const Instant now = clock_.now();

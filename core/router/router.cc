@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/base/error.h"
+#include "core/base/quoted.h"
 #include "core/handoff/fit.h"
 
 namespace ferry {
@@ -383,7 +384,7 @@ void Router::admit(StreamId stream, const wire::Hello& m, Instant patience) {
   }
   if (!why) return welcome(stream, m.group);
   ++counters_.refused;
-  refusals_.push_back(str("group ", key.name, " refused: ", *why));
+  refusals_.push_back(str("group ", quoted(key.name), " refused: ", *why));
   to_leaders_.emplace_back(stream, wire::Refuse{.why = *why});
 }
 
@@ -427,6 +428,12 @@ void Router::on(StreamId stream, const wire::Reserved& m) {
   Served* served = current(stream, attempt);
   if (!served) return abort(stream, attempt);  // it is over: the pages are not needed
   if (served->route->decode != stream || served->stage != Served::Stage::reserving) return;
+  // A decode group gives pages of its own: under another pairing, prefill would write into those of another group.
+  const Pairs::Pair* pair = pairs_.find(served->route->prefill, stream);
+  if (!pair || pair->pairing != m.ticket.pairing) {
+    ++counters_.refused;
+    return retry(*served, str("group ", served->account.decode, " reserved in another pair"));
+  }
   const Instant now = clock_.now();
   served->stage = Served::Stage::prefilling;
   served->progress = now;

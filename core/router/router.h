@@ -82,6 +82,7 @@ class Router {
   void cancel(RequestId id);  // no event follows
 
   void message(StreamId stream, const wire::ToRouter& message);
+  void not_a_message() { ++counters_.refused; }  // that is what came on a stream, which its owner closes
   void closed(StreamId stream, const std::string& why);
   void tick();   // enforces deadlines, serves the queue; at least every few tens of milliseconds
   void serve();  // the queue only: what came may have made room
@@ -108,7 +109,7 @@ class Router {
     uint64_t retries[kRungs] = {};  // by rung, of requests that are over
     uint64_t full = 0;              // times that a decode group had no room
     uint64_t stale = 0;             // messages of an old attempt
-    uint64_t refused = 0;           // messages of who has no say in the matter
+    uint64_t refused = 0;           // messages of who has no say in the matter, and bytes that are none
   };
   const Counters& counters() const { return counters_; }
   int n_waiting() const { return static_cast<int>(queue_.size()); }

@@ -11,6 +11,7 @@ void RouterService::turn(Duration patience) {
       if (const auto m = unpack<wire::ToRouter>(message->bytes)) {
         router_.message(message->stream, *m);
       } else {
+        router_.not_a_message();
         leaders_.close(message->stream);  // not a leader of this version
       }
     } else if (const auto* closed = std::get_if<StreamClosed>(&*event)) {

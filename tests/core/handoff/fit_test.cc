@@ -43,7 +43,8 @@ TEST(Fit, ALayoutThatCannotBeIsRefused) {
   wire::GroupInfo none = group("p", 2);
   none.layouts.clear();
   EXPECT_THAT(nonsense_in(none), Optional(HasSubstr("ranks")));
-  EXPECT_THAT(nonsense_in(group("", 2)), Optional(HasSubstr("name")));
+  for (const char* name : {"", "p 0", "p\n", "p\"}", "p\x1b[2J"})
+    EXPECT_THAT(nonsense_in(group(name, 2)), Optional(HasSubstr("name")));
   wire::GroupInfo mixed = group("p", 1);
   mixed.layouts.push_back(group("p", 1, {.page_tokens = 8}).layouts[0]);
   EXPECT_THAT(nonsense_in(mixed), Optional(HasSubstr("one kind")));

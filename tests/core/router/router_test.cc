@@ -38,10 +38,16 @@ class RouterTest : public testing::Test {
   void join(StreamId stream, const std::string& name, wire::Role role) {
     router.message(stream, wire::Hello{.group = group(name, role)});
   }
+  void collect() {
+    for (auto& [to, message] : router.take_to_leaders()) {
+      if (const auto* reserve = std::get_if<wire::Reserve>(&message)) pairings_[reserve->attempt] = reserve->pairing;
+      sent_.emplace_back(to, message);
+    }
+  }
   // What was sent to `stream` of that kind since the last call, in order; messages of other kinds are dropped.
   template <class Message>
   std::vector<Message> sent(StreamId stream) {
-    for (auto& [to, message] : router.take_to_leaders()) sent_.emplace_back(to, message);
+    collect();
     std::vector<Message> result;
     std::erase_if(sent_, [&](const auto& entry) {
       const auto* m = std::get_if<Message>(&entry.second);
@@ -73,7 +79,9 @@ class RouterTest : public testing::Test {
     router.message(stream, message);
   }
   void reserved(StreamId stream, RequestId id, int n) {
-    router.message(stream, wire::Reserved{.ticket = {.name = {.attempt = attempt(id, n)}}});
+    collect();
+    const wire::Attempt it = attempt(id, n);
+    router.message(stream, wire::Reserved{.ticket = {.name = {.attempt = it}, .pairing = pairings_[it]}});
   }
   std::vector<int> told(RequestId id) {
     std::vector<int> ids;
@@ -87,6 +95,7 @@ class RouterTest : public testing::Test {
   ManualClock clock;
   Router router;
   std::vector<std::pair<StreamId, wire::ToLeader>> sent_;
+  std::map<wire::Attempt, wire::Pairing> pairings_;  // in which an attempt was to be reserved
 };
 
 constexpr StreamId kP0 = 1, kP1 = 2, kD0 = 3, kD1 = 4;
@@ -103,6 +112,17 @@ class TwoByTwo : public RouterTest {
     pair(kP1, kD0);
   }
 };
+
+TEST_F(TwoByTwo, ATicketInAnotherPairIsRefusedAndNothingIsPrefilledWithIt) {
+  submit(1);
+  const auto reserve = sent<wire::Reserve>(kD0);
+  router.message(kD0,
+                 wire::Reserved{.ticket = {.name = {.attempt = attempt(1, 1)}, .pairing = reserve[0].pairing + 2}});
+  EXPECT_TRUE(sent<wire::Prefill>(kP0).empty());
+  EXPECT_EQ(router.counters().refused, 1u);
+  router.tick();
+  EXPECT_EQ(sent<wire::Reserve>(kD0).size(), 1u) << "it is tried again";
+}
 
 TEST_F(TwoByTwo, ARequestIsReservedFirstThenPrefilledThenDecoded) {
   submit(1);

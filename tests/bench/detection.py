@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+"""How long it takes until a router knows that a rank or a group is dead, and until a cancelled request holds no page on
+either side. Read from outside, on running processes: what users would see, with the time that the metrics take to tell.
+
+   detection.py FERRY MODEL [--repeat 5]       prints rows for docs/measurements/handoff.md
+"""
+import http.client
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import statistics
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+from program import FERRY, MODEL, Command  # noqa: E402
+
+GROUPS = ("prefill-0", "decode-0")
+MPIRUN = ["mpirun", *(["--allow-run-as-root"] if os.geteuid() == 0 else []), "--oversubscribe", "--bind-to", "none",
+          "--mca", "mpi_yield_when_idle", "1", "-n", "2"]
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Cluster:
+    """A router that serves HTTP, and two groups of two ranks."""
+
+    def __init__(self, folder):
+        self.yaml, self.http = folder / "cluster.yaml", free_port()
+        groups = "".join(f"  - {{name: {name}, role: {name.split('-')[0]}, tp: 2}}\n" for name in GROUPS)
+        self.yaml.write_text(f"model: {MODEL}\nthreads: 1\nkv: {{memory: 64MiB}}\n"
+                             f"router: {{control: '127.0.0.1:{free_port()}', listen: '127.0.0.1:{self.http}'}}\ngroups:\n{groups}")
+        self.router = Command([FERRY, "router", str(self.yaml)])
+        self.jobs = {}
+        for name in GROUPS:
+            self.start(name)
+        self.router.wait_for_log("is ready over")
+
+    def start(self, name):
+        self.jobs[name] = Command([*MPIRUN, FERRY, "worker", str(self.yaml), "--group", name])
+
+    def ranks_of(self, name):
+        found = []
+        for entry in pathlib.Path("/proc").iterdir():
+            try:
+                words = (entry / "cmdline").read_bytes().decode().split("\0") if entry.name.isdigit() else []
+            except OSError:
+                continue
+            if words[:2] == [FERRY, "worker"] and str(self.yaml) in words and name in words:
+                found.append((int(entry.name), rank_of(entry)))
+        return [pid for pid, _ in sorted(found, key=lambda x: x[1])]
+
+    def ms_until_known(self, name, pids):
+        """From the kill to the line in which the router says that the path is lost; then the group comes back."""
+        began = time.monotonic()
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        self.router.wait_for_log("is lost")
+        took = 1000 * (time.monotonic() - began)
+        self.jobs[name].end()
+        self.start(name)
+        self.router.wait_for_log("is ready over")
+        return took
+
+    def metrics(self):
+        connection = http.client.HTTPConnection("127.0.0.1", self.http, timeout=10)
+        connection.request("GET", "/metrics")
+        text = connection.getresponse().read().decode()
+        connection.close()
+        return text
+
+    def held(self):
+        """Pages that some group has not free."""
+        rows = re.findall(r'^ferry_pages\{group="[^"]+",state="(\w+)"\} (\d+)$', self.metrics(), re.M)
+        return sum(int(n) for state, n in rows if state != "free")
+
+    def ms_until_free(self, stop):
+        """From the end of a stream, by a stop string or by hanging up, to metrics without a page that is not free."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.http, timeout=60)
+        prompt = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11," * 20
+        connection.request("POST", "/v1/completions", json.dumps({"prompt": prompt, "max_tokens": 600, "stream": True, "stop": stop,
+                                                                  "ignore_eos": True}), {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        events, held = 0, 0
+        while True:
+            line = answer.readline()
+            events += line.startswith(b"data: ")
+            if events >= 60 and not held:
+                held = self.held()
+            if line.startswith(b"data: [DONE]") or (not stop and events > 80) or not line:
+                break
+        connection.sock.shutdown(socket.SHUT_RDWR) if connection.sock else None
+        connection.close()
+        answer.close()
+        began = time.monotonic()
+        if not held:
+            return None
+        while self.held():
+            pass
+        return 1000 * (time.monotonic() - began)
+
+    def close(self):
+        for name in GROUPS:
+            self.jobs[name].process.terminate()
+        for name in GROUPS:
+            self.jobs[name].end()
+        self.router.close()
+
+
+def rank_of(process):
+    found = re.search(rb"OMPI_COMM_WORLD_RANK=(\d+)", (process / "environ").read_bytes())
+    return int(found.group(1)) if found else 0
+
+
+def row(what, ms):
+    print(f"| {what} | {statistics.median(ms):.0f} ms | {max(ms):.0f} ms |", flush=True)
+
+
+def main():
+    repeat = int(sys.argv[sys.argv.index("--repeat") + 1]) if "--repeat" in sys.argv else 5
+    with tempfile.TemporaryDirectory(prefix="ferry-detection-") as folder:
+        cluster = Cluster(pathlib.Path(folder))
+        print(f"| of {repeat} | median | longest |\n|---|---|---|")
+        for name in GROUPS:
+            for what, chosen in (("rank 0", slice(0, 1)), ("rank 1", slice(1, 2)), ("all ranks", slice(0, 2))):
+                row(f"kill -9 of {what} of {name}", [cluster.ms_until_known(name, cluster.ranks_of(name)[chosen]) for _ in range(repeat)])
+        for what, stop in (("stop string", [" 40,"]), ("client hangs up", None)):
+            times = [cluster.ms_until_free(stop) for _ in range(repeat)]
+            print("#", what, times)
+            row(f"{what}, until every page is free", [t for t in times if t is not None])
+        cluster.close()
+
+
+if __name__ == "__main__":
+    main()
