@@ -16,6 +16,7 @@
 #include "launch/commands/generate.h"
 #include "launch/commands/plan.h"
 #include "launch/commands/router.h"
+#include "launch/commands/serve.h"
 #include "launch/commands/tokenize.h"
 #include "launch/commands/up.h"
 #include "launch/commands/worker.h"
@@ -27,7 +28,8 @@ namespace {
 
 // In the order of `ferry --help`.
 constexpr void (*kCommands[])(CLI::App& app, Chosen& chosen) = {
-    add_generate, add_batch, add_cluster, add_up, add_router, add_worker, add_plan, add_bench, add_doctor, add_tokenize,
+    add_generate, add_batch, add_cluster, add_serve,  add_up,       add_router,
+    add_worker,   add_plan,  add_bench,   add_doctor, add_tokenize,
 };
 
 // With it all commands fit a screen of 24 lines; a test counts.

@@ -50,9 +50,7 @@ void add_router(CLI::App& app, Chosen& chosen) {
   command->add_option("cluster", options->cluster, "cluster.yaml")->required();
   add_prompt_options(*command, options->prompts);
   add_metrics_option(*command, options->prompts);
-  command->callback([options, &chosen] {
-    chosen = [options] { return run(*options); };
-  });
+  command->callback([options, &chosen] { chosen = [options] { return run(*options); }; });
 }
 
 }  // namespace ferry

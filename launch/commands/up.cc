@@ -23,10 +23,6 @@ constexpr auto kTurn = std::chrono::milliseconds(20);
 constexpr Duration kRouterPatience = std::chrono::milliseconds(3500);
 constexpr Duration kGroupPatience = std::chrono::seconds(1);
 
-struct UpOptions {
-  std::string cluster;
-};
-
 void print_line(std::string_view line) {
   std::fwrite(line.data(), 1, line.size(), stderr);
   std::fputc('\n', stderr);
@@ -107,11 +103,13 @@ class Deployment {
   std::map<std::string, Instant> again_;  // groups that ended
 };
 
-int run(const UpOptions& options) {
+}  // namespace
+
+int deploy(const std::string& yaml) {
   StopSignals signals;
-  const ClusterConfig config = load_cluster(options.cluster);
+  const ClusterConfig config = load_cluster(yaml);
   if (config.router.control.port == 0) throw Error("router.control: groups have to know the port; give one");
-  Deployment deployment(options.cluster, config);
+  Deployment deployment(yaml, config);
   pollfd signal = {.fd = signals.fd(), .events = POLLIN, .revents = 0};
   while (!signals.received()) {
     deployment.turn();
@@ -122,17 +120,15 @@ int run(const UpOptions& options) {
   return kDone;
 }
 
-}  // namespace
-
 void add_up(CLI::App& app, Chosen& chosen) {
-  auto options = std::make_shared<UpOptions>();
+  auto yaml = std::make_shared<std::string>();
   CLI::App* command = app.add_subcommand("up", "Serve: the router and all groups, restarted when they end");
   command->footer(
       "Example:\n"
       "  ferry up launch/examples/quickstart.yaml        (Ctrl-C stops everything)\n"
       "  curl http://127.0.0.1:8000/v1/completions -d '{\"prompt\": \"A ferry is\"}'");
-  command->add_option("cluster", options->cluster, "cluster.yaml")->required();
-  command->callback([options, &chosen] { chosen = [options] { return run(*options); }; });
+  command->add_option("cluster", *yaml, "cluster.yaml")->required();
+  command->callback([yaml, &chosen] { chosen = [yaml] { return deploy(*yaml); }; });
 }
 
 }  // namespace ferry

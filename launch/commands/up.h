@@ -7,4 +7,7 @@ namespace ferry {
 
 void add_up(CLI::App& app, Chosen& chosen);
 
+// Serves the cluster of that YAML until a signal comes. Exit code.
+int deploy(const std::string& yaml);
+
 }  // namespace ferry

@@ -1,0 +1,81 @@
+#include "launch/commands/serve.h"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "core/base/error.h"
+#include "launch/commands/model_options.h"
+#include "launch/commands/up.h"
+
+namespace ferry {
+
+namespace {
+
+struct ServeOptions {
+  ClusterConfig config;  // defaults of a cluster.yaml, changed by options
+  int tp = 1;
+  std::string listen = "127.0.0.1:8000";
+  std::string control = "127.0.0.1:8001";
+};
+
+std::string quoted_yaml(const std::string& text) { return nlohmann::json(text).dump(); }  // JSON is YAML
+
+std::string yaml_of(const ServeOptions& o) {
+  const ClusterConfig& c = o.config;
+  return fmt::format(
+      "model: {}\ncompute: {}\nthreads: {}\nchat_format: {}\n"
+      "kv: {{page_tokens: {}, dtype: {}, memory: {}}}\n"
+      "groups: [{{name: local, role: mixed, tp: {}}}]\n"
+      "scheduling: {{max_batch_tokens: {}, max_sequences: {}}}\n"
+      "router: {{listen: {}, control: {}}}\n",
+      quoted_yaml(std::filesystem::absolute(c.model).string()), config_name(c.compute),
+      c.threads ? std::to_string(*c.threads) : "auto", c.chat_format, c.kv.page_tokens, config_name(c.kv.dtype),
+      c.kv.memory, o.tp, c.scheduling.max_batch_tokens, c.scheduling.max_sequences, quoted_yaml(o.listen),
+      quoted_yaml(o.control));
+}
+
+// The router and the group are processes of their own and read a cluster.yaml like any other.
+class TemporaryYaml {
+ public:
+  explicit TemporaryYaml(const std::string& text) {
+    std::string name = (std::filesystem::temp_directory_path() / "ferry-serve.XXXXXX").string();
+    if (!mkdtemp(name.data()))
+      throw Error("cannot make a folder in " + std::filesystem::temp_directory_path().string());
+    folder_ = name;
+    std::ofstream(path()) << text;
+  }
+  ~TemporaryYaml() {
+    std::error_code ignored;
+    std::filesystem::remove_all(folder_, ignored);
+  }
+  TemporaryYaml(const TemporaryYaml&) = delete;
+  TemporaryYaml& operator=(const TemporaryYaml&) = delete;
+  std::string path() const { return (folder_ / "cluster.yaml").string(); }
+
+ private:
+  std::filesystem::path folder_;
+};
+
+}  // namespace
+
+void add_serve(CLI::App& app, Chosen& chosen) {
+  auto options = std::make_shared<ServeOptions>();
+  CLI::App* command = app.add_subcommand("serve", "Serve the OpenAI API on one group");
+  command->footer(
+      "Example:\n"
+      "  ferry serve --model build/models/smollm2-135m-instruct-q4_1.gguf\n"
+      "  curl http://127.0.0.1:8000/v1/completions -d '{\"prompt\": \"A ferry is\"}'");
+  add_model_options(*command, options->config);
+  command->add_option("--tp", options->tp, "Ranks that share the model")->capture_default_str();
+  command->add_option("--listen", options->listen, "host:port of HTTP")->capture_default_str();
+  command->add_option("--control", options->control, "host:port where the group dials in")->capture_default_str();
+  command->callback(
+      [options, &chosen] { chosen = [options] { return deploy(TemporaryYaml(yaml_of(*options)).path()); }; });
+}
+
+}  // namespace ferry
