@@ -1,11 +1,8 @@
 #!/usr/bin/env python3
-"""How long it takes until a router knows that a rank or a group is dead, and until a cancelled request holds no page on
-either side. Read from outside, on running processes: what users would see, with the time that the metrics take to tell.
+"""How long it takes until a router knows that a rank or a group is dead: from the kill to the line in its log.
 
    detection.py FERRY MODEL [--repeat 5]       prints rows for docs/measurements/handoff.md
 """
-import http.client
-import json
 import os
 import pathlib
 import re
@@ -70,43 +67,6 @@ class Cluster:
         self.router.wait_for_log("is ready over")
         return took
 
-    def metrics(self):
-        connection = http.client.HTTPConnection("127.0.0.1", self.http, timeout=10)
-        connection.request("GET", "/metrics")
-        text = connection.getresponse().read().decode()
-        connection.close()
-        return text
-
-    def held(self):
-        """Pages that some group has not free."""
-        rows = re.findall(r'^ferry_pages\{group="[^"]+",state="(\w+)"\} (\d+)$', self.metrics(), re.M)
-        return sum(int(n) for state, n in rows if state != "free")
-
-    def ms_until_free(self, stop):
-        """From the end of a stream, by a stop string or by hanging up, to metrics without a page that is not free."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.http, timeout=60)
-        prompt = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11," * 20
-        connection.request("POST", "/v1/completions", json.dumps({"prompt": prompt, "max_tokens": 600, "stream": True, "stop": stop,
-                                                                  "ignore_eos": True}), {"Content-Type": "application/json"})
-        answer = connection.getresponse()
-        events, held = 0, 0
-        while True:
-            line = answer.readline()
-            events += line.startswith(b"data: ")
-            if events >= 60 and not held:
-                held = self.held()
-            if line.startswith(b"data: [DONE]") or (not stop and events > 80) or not line:
-                break
-        connection.sock.shutdown(socket.SHUT_RDWR) if connection.sock else None
-        connection.close()
-        answer.close()
-        began = time.monotonic()
-        if not held:
-            return None
-        while self.held():
-            pass
-        return 1000 * (time.monotonic() - began)
-
     def close(self):
         for name in GROUPS:
             self.jobs[name].process.terminate()
@@ -132,10 +92,6 @@ def main():
         for name in GROUPS:
             for what, chosen in (("rank 0", slice(0, 1)), ("rank 1", slice(1, 2)), ("all ranks", slice(0, 2))):
                 row(f"kill -9 of {what} of {name}", [cluster.ms_until_known(name, cluster.ranks_of(name)[chosen]) for _ in range(repeat)])
-        for what, stop in (("stop string", [" 40,"]), ("client hangs up", None)):
-            times = [cluster.ms_until_free(stop) for _ in range(repeat)]
-            print("#", what, times)
-            row(f"{what}, until every page is free", [t for t in times if t is not None])
         cluster.close()
 
 
