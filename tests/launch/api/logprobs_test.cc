@@ -41,7 +41,8 @@ TEST(Logprobs, OfATextAreListsThatGoTogether) {
 
 TEST(Logprobs, WhatCannotComeHasANumberThatJsonHas) {
   const std::vector<Token> tokens = {{.id = kA, .logprob = -INFINITY}, {.id = kA, .logprob = NAN}};
-  for (const auto& entry : chat_logprobs(tokens, tokenizer())["content"]) EXPECT_EQ(entry["logprob"], -9999.0);
+  const ordered_json all = chat_logprobs(tokens, tokenizer());
+  for (const auto& entry : all["content"]) EXPECT_EQ(entry["logprob"], -9999.0);
 }
 
 TEST(Logprobs, TokensWithoutANameAreToldByTheirNumber) {
