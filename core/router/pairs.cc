@@ -8,7 +8,8 @@
 namespace ferry {
 
 namespace {
-constexpr Duration kPatience = std::chrono::seconds(10);  // with a pair that was introduced and is not ready
+constexpr Duration kPatience = std::chrono::seconds(10);  // with a pair that was introduced and is not ready: at first
+constexpr int kMostPatience = 3;                          // doublings of it: a slow machine has to get there in the end
 constexpr Duration kFirstPause = std::chrono::milliseconds(100);
 constexpr int kMostDoublings = 6;
 }  // namespace
@@ -39,7 +40,7 @@ void Pairs::leave(StreamId stream, const std::string& why) {
 void Pairs::introduce(Pair& pair) {
   const uint64_t n = ++n_introduced_;
   pair.pairing = hash_of({reinterpret_cast<const char*>(&n), sizeof n}, epoch_) | 1;
-  pair.next = clock_.now() + kPatience;
+  pair.next = clock_.now() + kPatience * (1 << std::min(pair.n_failures, kMostPatience));
   const Infos& infos = infos_.at({pair.prefill, pair.decode});
   to_leaders_.emplace_back(pair.decode,
                            wire::Introduce{.pairing = pair.pairing, .peer = infos.from, .you_send = false});
