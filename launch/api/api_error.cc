@@ -28,10 +28,6 @@ ApiError bad_request(std::string message, std::optional<std::string> param, std:
   return {400, std::move(message), kInvalidRequest, std::move(param), std::move(code)};
 }
 
-ApiError unauthorized(std::string message) {
-  return {401, std::move(message), kInvalidRequest, std::nullopt, "invalid_api_key"};
-}
-
 ApiError not_found(std::string_view path) {
   return {404, str("There is nothing at ", ferry::quoted(path)), kInvalidRequest, std::nullopt, "not_found"};
 }

@@ -21,7 +21,6 @@ std::string body_of(const ApiError& error);
 
 ApiError bad_request(std::string message, std::optional<std::string> param = std::nullopt,
                      std::optional<std::string> code = std::nullopt);
-ApiError unauthorized(std::string message);
 ApiError not_found(std::string_view path);
 ApiError model_not_found(std::string_view model);
 ApiError method_not_allowed(std::string_view method, std::string_view path);

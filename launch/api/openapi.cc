@@ -9,7 +9,6 @@ constexpr std::string_view kDocument = R"json({
 "info": {"title": "Ferry", "version": "1",
   "description": "Completions as OpenAI's API has them; docs/api.md says which fields count"},
 "components": {
- "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
  "responses": {
   "error": {"description": "Why not", "content": {"application/json": {"schema": {
    "$ref": "#/components/schemas/error"}}}}},
@@ -88,7 +87,6 @@ constexpr std::string_view kDocument = R"json({
       "text": {"type": "string"}, "logprobs": {"type": ["object", "null"]},
       "message": {"type": "object", "properties": {"role": {"const": "assistant"}, "content": {"type": "string"}}}}}},
     "usage": {"$ref": "#/components/schemas/usage"}}}}},
-"security": [{}, {"key": []}],
 "paths": {
  "/v1/chat/completions": {"post": {"summary": "Go on with a conversation",
   "requestBody": {"required": true, "content": {"application/json": {"schema": {
@@ -97,8 +95,8 @@ constexpr std::string_view kDocument = R"json({
    "content": {
      "application/json": {"schema": {"$ref": "#/components/schemas/completion"}}, "text/event-stream": {"schema": {
       "type": "string"}}}},
-   "400": {"$ref": "#/components/responses/error"}, "401": {"$ref": "#/components/responses/error"},
-   "404": {"$ref": "#/components/responses/error"}, "408": {"$ref": "#/components/responses/error"},
+   "400": {"$ref": "#/components/responses/error"}, "404": {"$ref": "#/components/responses/error"}, "408": {
+    "$ref": "#/components/responses/error"},
    "413": {"$ref": "#/components/responses/error"}, "429": {"$ref": "#/components/responses/error"},
    "503": {"$ref": "#/components/responses/error"}}}},
  "/v1/completions": {"post": {"summary": "Go on with a text",
@@ -107,17 +105,16 @@ constexpr std::string_view kDocument = R"json({
   "responses": {"200": {"description": "The answer; with stream: text_completion events, then [DONE]", "content": {
      "application/json": {"schema": {"$ref": "#/components/schemas/completion"}}, "text/event-stream": {"schema": {
       "type": "string"}}}},
-   "400": {"$ref": "#/components/responses/error"}, "401": {"$ref": "#/components/responses/error"},
-   "404": {"$ref": "#/components/responses/error"}, "408": {"$ref": "#/components/responses/error"},
+   "400": {"$ref": "#/components/responses/error"}, "404": {"$ref": "#/components/responses/error"}, "408": {
+    "$ref": "#/components/responses/error"},
    "413": {"$ref": "#/components/responses/error"}, "429": {"$ref": "#/components/responses/error"},
    "503": {"$ref": "#/components/responses/error"}}}},
  "/v1/models": {"get": {"summary": "The model that is served", "responses": {"200": {"description": "A list of one",
-   "content": {"application/json": {"schema": {"type": "object"}}}}, "401": {
-    "$ref": "#/components/responses/error"}}}},
+   "content": {"application/json": {"schema": {"type": "object"}}}}}}},
  "/v1/models/{id}": {"get": {"summary": "One model",
    "parameters": [{"name": "id", "in": "path", "required": true, "schema": {"type": "string"}}],
    "responses": {"200": {"description": "It", "content": {"application/json": {"schema": {"type": "object"}}}},
-    "401": {"$ref": "#/components/responses/error"}, "404": {"$ref": "#/components/responses/error"}}}},
+    "404": {"$ref": "#/components/responses/error"}}}},
  "/tokenize": {"post": {"summary": "Tokens of a text or a conversation",
   "requestBody": {"required": true, "content": {"application/json": {"schema": {"type": "object", "properties": {
     "prompt": {"type": "string"}, "messages": {"type": "array", "items": {"$ref": "#/components/schemas/message"}},
@@ -126,8 +123,8 @@ constexpr std::string_view kDocument = R"json({
    "properties": {
     "tokens": {"type": "array", "items": {"type": "integer"}}, "count": {"type": "integer"}, "max_model_len": {
      "type": "integer"}}}}}},
-   "400": {"$ref": "#/components/responses/error"}, "401": {"$ref": "#/components/responses/error"},
-   "404": {"$ref": "#/components/responses/error"}, "413": {"$ref": "#/components/responses/error"}}}},
+   "400": {"$ref": "#/components/responses/error"}, "404": {"$ref": "#/components/responses/error"}, "413": {
+    "$ref": "#/components/responses/error"}}}},
  "/detokenize": {"post": {"summary": "The text of tokens",
   "requestBody": {"required": true, "content": {"application/json": {"schema": {"type": "object", "required": [
    "tokens"], "properties": {
@@ -135,10 +132,10 @@ constexpr std::string_view kDocument = R"json({
   "responses": {"200": {"description": "It", "content": {"application/json": {"schema": {"type": "object",
    "properties": {
     "prompt": {"type": "string"}}}}}},
-   "400": {"$ref": "#/components/responses/error"}, "401": {"$ref": "#/components/responses/error"},
-   "404": {"$ref": "#/components/responses/error"}, "413": {"$ref": "#/components/responses/error"}}}},
- "/health": {"get": {"summary": "The process lives", "security": [{}], "responses": {"200": {"description": "Yes"}}}},
- "/ready": {"get": {"summary": "A request of one token went all the way lately", "security": [{}], "responses": {
+   "400": {"$ref": "#/components/responses/error"}, "404": {"$ref": "#/components/responses/error"}, "413": {
+    "$ref": "#/components/responses/error"}}}},
+ "/health": {"get": {"summary": "The process lives", "responses": {"200": {"description": "Yes"}}}},
+ "/ready": {"get": {"summary": "A request of one token went all the way lately", "responses": {
    "200": {"description": "Yes"}, "503": {"$ref": "#/components/responses/error"}}}},
  "/metrics": {"get": {"summary": "For Prometheus", "responses": {"200": {"description": "Metrics", "content": {
   "text/plain": {"schema": {"type": "string"}}}}}}},

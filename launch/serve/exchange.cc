@@ -37,15 +37,6 @@ std::string_view Exchange::path() const {
   return target.substr(0, target.find('?'));
 }
 
-std::string_view Exchange::bearer() const {
-  const auto found = request_[http::field::authorization];
-  const std::string_view field = {found.data(), found.size()};
-  constexpr std::string_view kScheme = "bearer ";
-  if (field.size() < kScheme.size() || !beast::iequals(found.substr(0, kScheme.size()), kScheme.data())) return {};
-  const size_t begin = field.find_first_not_of(' ', kScheme.size());
-  return begin == std::string_view::npos ? std::string_view() : field.substr(begin);
-}
-
 template <class Body>
 void Exchange::fill_header(http::response<Body>& response, std::string_view type) {
   response.version(request_.version());

@@ -35,7 +35,6 @@ class Exchange {
 
   const HttpRequest& request() const { return request_; }
   std::string_view path() const;                     // without the query
-  std::string_view bearer() const;                   // the token of "Authorization: Bearer …"; empty: none
   const std::string& id() const { return id_; }      // x-request-id
   int status() const { return status_; }             // that was answered; 0: nothing yet
   bool keeps_alive() const { return keeps_alive_; }  // after the answer
