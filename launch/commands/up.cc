@@ -20,8 +20,8 @@ namespace {
 
 constexpr auto kTurn = std::chrono::milliseconds(20);
 // The router lets its clients finish, tells the groups to end, and ends: what is left then is ended.
-constexpr Duration kRouterPatience = std::chrono::milliseconds(3500);
-constexpr Duration kGroupPatience = std::chrono::seconds(1);
+constexpr Duration kRouterPatience = std::chrono::milliseconds(4200);
+constexpr Duration kGroupPatience = std::chrono::milliseconds(500);
 
 void print_line(std::string_view line) {
   std::fwrite(line.data(), 1, line.size(), stderr);
@@ -60,7 +60,7 @@ class Deployment {
     }
     const Instant groups_end = clock_.now() + kGroupPatience;
     while (groups_.n_running() > 0 && clock_.now() < groups_end) groups_.poll();
-    groups_.stop(std::chrono::milliseconds(500));
+    groups_.stop(std::chrono::milliseconds(200));
     if (router_) router_->terminate(Duration::zero());
   }
 

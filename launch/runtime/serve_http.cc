@@ -2,6 +2,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include <functional>
+
 #include "launch/serve/http_server.h"
 #include "launch/serve/service.h"
 #include "transport/control/grpc_control.h"
@@ -11,6 +13,16 @@ namespace ferry {
 namespace {
 
 constexpr auto kDrainPatience = std::chrono::seconds(3);
+constexpr auto kClosePatience = std::chrono::seconds(1);
+
+asio::awaitable<void> wait_until(std::function<bool()> holds, asio::steady_timer::duration patience) {
+  asio::steady_timer timer(co_await asio::this_coro::executor);
+  const auto end = std::chrono::steady_clock::now() + patience;
+  while (!holds() && std::chrono::steady_clock::now() < end) {
+    timer.expires_after(std::chrono::milliseconds(20));
+    co_await timer.async_wait(asio::use_awaitable);
+  }
+}
 
 // After a signal nobody new is let in; those inside have a while to get their answers.
 asio::awaitable<void> stop_when_told(StopSignals& signals, HttpServer& http, asio::io_context& io) {
@@ -18,13 +30,11 @@ asio::awaitable<void> stop_when_told(StopSignals& signals, HttpServer& http, asi
   co_await signal.async_wait(asio::posix::stream_descriptor::wait_read, asio::use_awaitable);
   spdlog::info("router: stops; {} connections are open", http.n_connections());
   http.stop_accepting();
-  asio::steady_timer timer(io);
-  const auto end = std::chrono::steady_clock::now() + kDrainPatience;
-  while (http.n_busy() > 0 && std::chrono::steady_clock::now() < end) {
-    timer.expires_after(std::chrono::milliseconds(20));
-    co_await timer.async_wait(asio::use_awaitable);
-  }
+  std::function<bool()> idle = [&http] { return http.n_busy() == 0; };
+  co_await wait_until(std::move(idle), kDrainPatience);
   http.close_all();
+  std::function<bool()> closed = [&http] { return http.n_connections() == 0; };
+  co_await wait_until(std::move(closed), kClosePatience);
   io.stop();
 }
 

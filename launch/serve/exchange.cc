@@ -98,9 +98,9 @@ void Exchange::watch(std::function<void()> gone) {
   gone_ = std::make_shared<std::function<void()>>(std::move(gone));
   tcp::socket& socket = stream_.socket();
   socket.async_wait(tcp::socket::wait_read, [watched = gone_, &socket](error_code failed) {
-    // What is readable may be the next request: then nothing more can be seen of the client's end.
-    if (failed || !*watched || !ended(socket)) return;
-    std::exchange(*watched, {})();
+    // What is readable may be the next request: then nothing more can be seen of the client's end. An error: this end
+    // was closed.
+    if (*watched && (failed || ended(socket))) std::exchange(*watched, {})();
   });
 }
 

@@ -285,7 +285,11 @@ class Limits(ProgramTest):
         got = ferry.client.completions.create(model=NAME, prompt="The capital of France is", max_tokens=4, temperature=0)
         self.assertTrue(got.choices[0].text.startswith(" Paris"))
         ferry.wait_for(lambda: sum("prefill-0 → decode-0 is ready" in line for line in ferry.command.log) == 2, "it is back")
+        stream = ferry.client.completions.create(model=NAME, prompt="Once", max_tokens=1500, stream=True,
+                                                 extra_body={"ignore_eos": True})
+        next(stream)  # it is cut off: nobody waits for long answers
         self.assertEqual(ferry.stop(), 0)
+        self.assertNotIn("Caught signal", "".join(ferry.command.log))
         self.expect_gone(self.folder)
 
 
