@@ -48,6 +48,7 @@ class Exchange {
 
   // Calls `gone` at most once, when the client closes its end before the exchange is over.
   void watch(std::function<void()> gone);
+  bool client_gone() const { return gone_ && !*gone_; }  // as far as it was watched
 
  private:
   template <class Body>
@@ -60,7 +61,7 @@ class Exchange {
   int status_ = 0;
   bool keeps_alive_;
   bool chunked_;
-  std::shared_ptr<std::function<void()>> gone_;  // empty function: nobody wants to know any more
+  std::shared_ptr<std::function<void()>> gone_;  // empty function: it was called, or nobody wants to know any more
 };
 
 }  // namespace ferry

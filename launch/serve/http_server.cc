@@ -140,7 +140,8 @@ asio::awaitable<void> HttpServer::answer(Exchange& exchange) {
   } catch (const Error& e) {
     why = e.what();
   }
-  if (exchange.status() != 0) co_return;
+  if (exchange.client_gone()) exchange.close_after();
+  if (exchange.status() != 0 || exchange.client_gone()) co_return;
   spdlog::error("{} {}: {}", exchange.id(), exchange.path(), why);
   co_await exchange.reply(reply_of(internal_error(why)));
 }
