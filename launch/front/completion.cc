@@ -15,14 +15,14 @@ ResultMs times_of(const Account& account) {
           .total = account.total_ms};
 }
 
+}  // namespace
+
 Route route_of(const Account& account) {
   Route route = {.prefill = account.prefill, .decode = account.decode, .attempts = account.attempts, .retries = {}};
   for (const Account::Retry& retry : account.retries)
     route.retries.push_back({.rung = std::string(name_of(retry.rung)), .why = retry.why});
   return route;
 }
-
-}  // namespace
 
 Completion::Completion(std::string id, const Request& request, const std::vector<std::string>& stops,
                        const Tokenizer& tokenizer)

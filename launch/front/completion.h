@@ -11,6 +11,8 @@
 
 namespace ferry {
 
+Route route_of(const Account& account);
+
 class Completion {
  public:
   // `tokenizer` outlives it.

@@ -9,23 +9,18 @@ namespace ferry {
 
 using nlohmann::ordered_json;
 
-namespace {
-
-// Microseconds are as fine as a reader needs.
-double rounded(double ms) { return std::round(ms * 1000) / 1000; }
-
-}  // namespace
-
 double json_number(float logprob) {
   constexpr float kImpossible = -9999;
   return std::stod(fmt::format("{}", std::isfinite(logprob) ? std::max(logprob, kImpossible) : kImpossible));
 }
 
+double rounded_ms(double ms) { return std::round(ms * 1000) / 1000; }
+
 ordered_json json_of(const ResultMs& ms) {
-  return {{"queue", rounded(ms.queue)},     {"reserve", rounded(ms.reserve)},
-          {"prefill", rounded(ms.prefill)}, {"exposed_transfer", rounded(ms.exposed_transfer)},
-          {"verify", rounded(ms.verify)},   {"attach", rounded(ms.attach)},
-          {"ttft", rounded(ms.ttft)},       {"total", rounded(ms.total)}};
+  return {{"queue", rounded_ms(ms.queue)},     {"reserve", rounded_ms(ms.reserve)},
+          {"prefill", rounded_ms(ms.prefill)}, {"exposed_transfer", rounded_ms(ms.exposed_transfer)},
+          {"verify", rounded_ms(ms.verify)},   {"attach", rounded_ms(ms.attach)},
+          {"ttft", rounded_ms(ms.ttft)},       {"total", rounded_ms(ms.total)}};
 }
 
 ordered_json json_of(const Route& route) {

@@ -10,6 +10,8 @@ namespace ferry {
 nlohmann::ordered_json json_of(const ResultMs& ms);
 nlohmann::ordered_json json_of(const Route& route);
 
+double rounded_ms(double ms);  // microseconds are as fine as a reader needs
+
 // The shortest digits that are this float; as a double it would print seven more that mean nothing. JSON has no
 // infinity: a token that cannot come has the value that OpenAI's API uses.
 double json_number(float logprob);

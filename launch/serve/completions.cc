@@ -1,10 +1,7 @@
 #include "launch/serve/completions.h"
 
-#include <fmt/format.h>
-
-#include <random>
-
 #include "launch/serve/bell.h"
+#include "launch/serve/random_id.h"
 #include "launch/serve/replies.h"
 #include "launch/version.h"
 
@@ -20,8 +17,7 @@ int64_t unix_ms() {
 }
 
 AnswerIdentity new_identity(Endpoint endpoint) {
-  static std::mt19937_64 random(std::random_device{}());
-  return {.id = fmt::format("{}-{:016x}{:016x}", endpoint == Endpoint::chat ? "chatcmpl" : "cmpl", random(), random()),
+  return {.id = random_id(endpoint == Endpoint::chat ? "chatcmpl" : "cmpl"),
           .created = unix_ms() / 1000,
           .fingerprint = "ferry-" + version()};
 }

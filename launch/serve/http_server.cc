@@ -1,11 +1,9 @@
 #include "launch/serve/http_server.h"
 
-#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include <random>
-
 #include "core/base/error.h"
+#include "launch/serve/random_id.h"
 #include "launch/serve/replies.h"
 
 namespace ferry {
@@ -21,11 +19,6 @@ tcp::endpoint endpoint_of(const HostPort& address) {
   const auto found = resolver.resolve(address.host, std::to_string(address.port), tcp::resolver::passive, failed);
   if (failed) throw Error(str("router.listen: ", address.host, " is no address of this host: ", failed.message()));
   return found.begin()->endpoint();
-}
-
-std::string new_request_id() {
-  static std::mt19937_64 random(std::random_device{}());
-  return fmt::format("req-{:016x}{:016x}", random(), random());
 }
 
 // What a request that could not be read is answered with; nullopt: nobody is there to be answered.
@@ -114,7 +107,7 @@ asio::awaitable<bool> HttpServer::exchange(beast::tcp_stream& stream, beast::fla
   stream.expires_never();
 
   const HttpRequest request = parser.release();
-  Exchange exchange(stream, request, new_request_id(), limits_.write);
+  Exchange exchange(stream, request, random_id("req"), limits_.write);
   if (failed) {
     const auto error = answer_to(failed);
     if (!error || (failed == beast::error::timeout && request.method() == http::verb::unknown)) co_return false;

@@ -1,7 +1,9 @@
 #include "launch/serve/request_log.h"
 
-#include <cmath>
-#include <nlohmann/json.hpp>
+#include <algorithm>
+
+#include "launch/front/completion.h"
+#include "launch/io/result_json.h"
 
 namespace ferry {
 
@@ -9,14 +11,12 @@ namespace {
 
 using nlohmann::ordered_json;
 
-double rounded(double ms) { return std::round(ms * 1000) / 1000; }
-
 // The parts of the time to the first token, in the order in which they happen.
 ordered_json timeline_of(const Account& a) {
   ordered_json parts = ordered_json::array();
   double at = 0;
   const auto add = [&](const char* name, double ms) {
-    parts.push_back({{"part", name}, {"begin_ms", rounded(at)}, {"ms", rounded(ms)}});
+    parts.push_back({{"part", name}, {"begin_ms", rounded_ms(at)}, {"ms", rounded_ms(ms)}});
     at += ms;
   };
   add("queue", a.queue_ms);
@@ -33,8 +33,6 @@ ordered_json timeline_of(const Account& a) {
 
 ordered_json json_of(const RequestRecord& r) {
   const Account& a = r.account;
-  ordered_json retries = ordered_json::array();
-  for (const Account::Retry& retry : a.retries) retries.push_back({{"rung", name_of(retry.rung)}, {"why", retry.why}});
   return {{"id", r.id},
           {"endpoint", r.endpoint},
           {"at_ms", r.at_ms},
@@ -42,15 +40,11 @@ ordered_json json_of(const RequestRecord& r) {
           {"prompt_tokens", r.n_prompt_tokens},
           {"completion_tokens", r.n_tokens},
           {"cached_tokens", a.bill.cached_tokens},
-          {"route", {{"prefill", a.prefill}, {"decode", a.decode}, {"attempts", a.attempts}, {"retries", retries}}},
+          {"route", json_of(route_of(a))},
           {"kv", {{"bytes", a.bill.kv_bytes}, {"kept_tokens", a.bill.kept_tokens}, {"transport", a.transport}}},
-          {"ttft_ms", rounded(a.ttft_ms)},
-          {"total_ms", rounded(a.total_ms)},
+          {"ttft_ms", rounded_ms(a.ttft_ms)},
+          {"total_ms", rounded_ms(a.total_ms)},
           {"timeline", timeline_of(a)}};
-}
-
-std::string text_of(const ordered_json& json) {
-  return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/engine/engine.h"
+#include "tests/support/made_up_group.h"
 
 namespace ferry {
 namespace {
@@ -14,19 +15,11 @@ class StoppedClock final : public Clock {
   Instant now() const override { return {}; }
 };
 
-wire::GroupInfo group(const std::string& name, wire::Role role) {
-  return {.key = {name, 1},
-          .role = role,
-          .model_hash = 5,
-          .max_context = 100,
-          .max_sequences = 2,
-          .layouts = {KvLayout({.layers = {0, 2}, .heads = {0, 1}}, 4, 8, KvDtype::f32, 8)}};
-}
-
 class EnginePairs : public testing::Test {
  protected:
   void introduce(wire::Pairing pairing) {
-    engine.handle(wire::Introduce{.pairing = pairing, .peer = group("d0", wire::Role::decode), .you_send = true});
+    engine.handle(
+        wire::Introduce{.pairing = pairing, .peer = made_up_group("d0", wire::Role::decode), .you_send = true});
   }
   std::vector<wire::Pairing> unpaired() {
     std::vector<wire::Pairing> pairings;
@@ -37,7 +30,7 @@ class EnginePairs : public testing::Test {
   }
 
   StoppedClock clock;
-  Engine engine{{.me = group("p0", wire::Role::prefill), .n_vocab = 10, .limits = {}}, clock};
+  Engine engine{{.me = made_up_group("p0", wire::Role::prefill), .n_vocab = 10, .limits = {}}, clock};
 };
 
 TEST_F(EnginePairs, AnIntroductionThatIsSaidTwiceIsOne) {

@@ -5,6 +5,8 @@
 
 #include <numeric>
 
+#include "tests/support/made_up_group.h"
+
 namespace ferry {
 namespace {
 
@@ -20,15 +22,6 @@ class ManualClock final : public Clock {
   Instant now_{};
 };
 
-wire::GroupInfo group(const std::string& name, wire::Role role) {
-  return {.key = {name, 1},
-          .role = role,
-          .model_hash = 5,
-          .max_context = 100,
-          .max_sequences = 2,
-          .layouts = {KvLayout({.layers = {0, 2}, .heads = {0, 1}}, 4, 8, KvDtype::f32, 8)}};
-}
-
 // A router whose groups are played by the test.
 class RouterTest : public testing::Test {
  protected:
@@ -36,7 +29,7 @@ class RouterTest : public testing::Test {
   explicit RouterTest(const RouterRules& rules) : router(rules, clock) {}
 
   void join(StreamId stream, const std::string& name, wire::Role role) {
-    router.message(stream, wire::Hello{.group = group(name, role)});
+    router.message(stream, wire::Hello{.group = made_up_group(name, role)});
   }
   void collect() {
     for (auto& [to, message] : router.take_to_leaders()) {
@@ -295,7 +288,7 @@ TEST_F(TwoByTwo, WhatASerialNumberOfAnOldPairOpensIsNotForwarded) {
 
 TEST_F(RouterTest, AGroupThatDoesNotFitIsRefusedByFieldAndValues) {
   join(kP0, "p0", wire::Role::prefill);
-  wire::GroupInfo other = group("d0", wire::Role::decode);
+  wire::GroupInfo other = made_up_group("d0", wire::Role::decode);
   other.layouts = {KvLayout({.layers = {0, 2}, .heads = {0, 1}}, 8, 8, KvDtype::f32, 8)};
   router.message(kD0, wire::Hello{.group = other});
   EXPECT_EQ(sent<wire::Refuse>(kD0).at(0).why, "kv.page_tokens is 8 in d0 and 4 in p0");
@@ -307,7 +300,7 @@ TEST_F(RouterTest, AGroupThatDoesNotFitIsRefusedByFieldAndValues) {
 
 TEST_F(RouterTest, ATakenNameIsFreeWhenItsGroupIsFoundDeadAndRefusedWhenItLives) {
   join(kP0, "p0", wire::Role::prefill);
-  wire::GroupInfo restarted = group("p0", wire::Role::prefill);
+  wire::GroupInfo restarted = made_up_group("p0", wire::Role::prefill);
   restarted.key.epoch = 2;
   router.message(kP1, wire::Hello{.group = restarted});
   router.tick();
