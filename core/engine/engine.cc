@@ -39,7 +39,8 @@ Engine::Engine(EngineConfig config, const Clock& clock)
                  .seed = config_.seed},
                 pages_),
       sender_(static_cast<int>(config_.me.layouts.size())),
-      peers_(config_.me.layouts) {}
+      peers_(config_.me.layouts),
+      pace_(config_.limits.max_batch_tokens, config_.limits.step) {}
 
 void Engine::handle(const wire::ToLeader& message) {
   std::visit([this](const auto& m) { on(m); }, message);

@@ -14,6 +14,7 @@
 #include "core/engine/rank.h"
 #include "core/engine/sampler.h"
 #include "core/engine/scheduler.h"
+#include "core/engine/step_pace.h"
 #include "core/handoff/peers.h"
 #include "core/handoff/receiver.h"
 #include "core/handoff/sender.h"
@@ -109,7 +110,9 @@ class Engine {
   Sender sender_;
   Peers peers_;
 
+  StepPace pace_;
   Scheduler::Plan plan_;  // of the step that is being run
+  int n_rows_ = 0;        // of it
   int64_t next_step_id_ = 0;
   Instant last_step_;
   std::vector<GroupId> opens_, closes_;

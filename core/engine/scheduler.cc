@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/base/check.h"
+#include "core/engine/step_pace.h"
 
 namespace ferry {
 
@@ -85,15 +86,16 @@ void Scheduler::publish(Sequence& s) {
   }
 }
 
-Scheduler::Plan Scheduler::plan() {
+Scheduler::Plan Scheduler::plan(int most_rows) {
   admit();
   Plan plan;
   const auto left = [](const Sequence& s) { return static_cast<int>(s.tokens.size()) - s.n_computed; };
   for (Sequence& s : running_) {
     if (s.n_generated() > 0 && left(s) == 1) append(s, 1, plan);
   }
+  const int most = std::min(limits_.max_batch_tokens, std::max(most_rows, plan.batch.n_rows() + StepPace::kLeast));
   for (Sequence& s : running_) {
-    const int budget = limits_.max_batch_tokens - plan.batch.n_rows();
+    const int budget = most - plan.batch.n_rows();
     if (s.n_generated() == 0 && left(s) > 0 && budget > 0) append(s, std::min(left(s), budget), plan);
   }
   return plan;

@@ -22,6 +22,7 @@ namespace ferry {
 struct SchedulingLimits {
   int max_batch_tokens = 512;
   int max_sequences = 64;
+  Duration step = Duration::zero();  // how long one should take at most; zero: as long as it takes
 };
 
 struct PageReuse {
@@ -81,8 +82,9 @@ class Scheduler {
     Batch batch;
     std::vector<Planned> sequences;  // as in the batch
   };
-  // An empty plan: nothing can run now. Counts the planned tokens as computed: the step must be run.
-  Plan plan();
+  // Prefill gets what the decode tokens leave of most_rows, and never less than it needs to get on. An empty plan:
+  // nothing can run now. Counts the planned tokens as computed: the step must be run.
+  Plan plan(int most_rows);
   // Lets others find the pages of a sequence that are whole and computed by now.
   void publish(Sequence& sequence);
   bool holds(const wire::Attempt& attempt) const;

@@ -50,6 +50,7 @@ struct GroupConfig {
 struct SchedulingConfig {
   int max_batch_tokens = 512;  // of one step
   int max_sequences = 64;      // of one group, at a time
+  double step_ms = 200;        // that a step should take at most; 0: as long as it takes
 
   bool operator==(const SchedulingConfig&) const = default;
 };

@@ -40,6 +40,7 @@ template <class Visitor>
 void fields(Visitor& key, SchedulingConfig& c) {
   key("max_batch_tokens", c.max_batch_tokens, Between{1, 1 << 20});
   key("max_sequences", c.max_sequences, Between{1, 1 << 16});
+  key("step_ms", c.step_ms, Between{0.0, 3'600'000.0});
 }
 
 template <class Visitor>

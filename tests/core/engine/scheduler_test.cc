@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "core/engine/step_pace.h"
+
 namespace ferry {
 namespace {
 
@@ -26,7 +28,7 @@ class SchedulerTest : public testing::Test {
   // The requests in the next batch, and how many tokens of each.
   std::vector<std::pair<RequestId, int>> next() {
     std::vector<std::pair<RequestId, int>> result;
-    for (const Scheduler::Planned& p : scheduler.plan().sequences) {
+    for (const Scheduler::Planned& p : scheduler.plan(1 << 20).sequences) {
       result.emplace_back(p.sequence->request.id, p.tokens.size());
       scheduler.publish(*p.sequence);
     }
@@ -51,6 +53,15 @@ TEST_F(SchedulerTest, AndALongOneIsNotStarved) {
   EXPECT_EQ(next(), (Rows{{1, 16}}));
   scheduler.enqueue(sequence(2, 5, 100, kNow + std::chrono::milliseconds(50)));  // due after the long one
   EXPECT_EQ(next(), (Rows{{1, 16}}));
+}
+
+TEST_F(SchedulerTest, AStepThatShouldBeShortLeavesPartOfAPromptForTheNext) {
+  PageAllocator many{64};
+  Scheduler wide{{.max_batch_tokens = 128, .max_sequences = 4}, many, {.page_tokens = kPageTokens}};
+  wide.enqueue(sequence(1, 100));
+  EXPECT_EQ(wide.plan(40).batch.n_rows(), 40);
+  EXPECT_EQ(wide.plan(1).batch.n_rows(), StepPace::kLeast);  // never so short that it would take forever
+  EXPECT_EQ(wide.plan(40).batch.n_rows(), 28);
 }
 
 TEST_F(SchedulerTest, TheBeginningOfAPromptThatIsThereIsNotComputedAgain) {

@@ -88,8 +88,8 @@ struct Mistake {
 
 TEST(ClusterConfig, AnUnknownKeyIsRefusedWithTheNearestKnownOne) {
   const std::vector<Mistake> mistakes = {
-      {"scheduling: {scheduelr: 1}",
-       "cluster.yaml:2: unknown key 'scheduelr' in 'scheduling'; did you mean 'max_sequences'?"},
+      {"scheduling: {max_sequnces: 1}",
+       "cluster.yaml:2: unknown key 'max_sequnces' in 'scheduling'; did you mean 'max_sequences'?"},
       {"kv: {page_token: 1}", "cluster.yaml:2: unknown key 'page_token' in 'kv'; did you mean 'page_tokens'?"},
       {"link:\n  verfiy: all", "cluster.yaml:3: unknown key 'verfiy' in 'link'; did you mean 'verify'?"},
       {"deadline: 5", "cluster.yaml:2: unknown key 'deadline'; did you mean 'deadline_ms'?"},
@@ -215,6 +215,7 @@ groups[0].tp: 1 (default)
 groups[0].hosts: [localhost] (default)
 scheduling.max_batch_tokens: 512 (default)
 scheduling.max_sequences: 64 (default)
+scheduling.step_ms: 200 (default)
 link.transport: auto (default)
 link.require: any (default)
 link.min_gb_per_s: 0 (default)
