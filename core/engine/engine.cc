@@ -122,8 +122,9 @@ void Engine::on(const wire::Reserve& m) {
     return fail(m.attempt, wire::Cause::pair, str("group ", config_.me.key.name, " is not in that pair"));
   config_.milestones.reach("reserve");
   auto ticket = receiver_.given(m.attempt);  // it is said twice: what was given is no reason to be full
-  if (!ticket && scheduler_.n_running() + receiver_.n_reserved() < config_.limits.max_sequences)
-    ticket = receiver_.reserve(m, *peer, clock_.now() + ms(m.deadline_ms));
+  if (!ticket && has_room())
+    ticket =
+        receiver_.reserve(m, *peer, clock_.now() + ms(m.deadline_ms), scheduler_.n_growing() + receiver_.n_reserved());
   if (ticket) {
     to_router_.push_back(wire::Reserved{.ticket = std::move(*ticket)});
     config_.milestones.reach("reserved");
@@ -131,6 +132,12 @@ void Engine::on(const wire::Reserve& m) {
     receiver_.abort(m.attempt);  // full once, full for this attempt: the router has gone on
     to_router_.push_back(wire::Full{.attempt = m.attempt, .retry_after_ms = kRetryAfterMs});
   }
+}
+
+// Sequences that run, and those that will, each need a page now and then; one that gave its pages up comes first.
+bool Engine::has_room() const {
+  return scheduler_.n_running() + receiver_.n_reserved() < config_.limits.max_sequences &&
+         !scheduler_.waits_for_its_turn();
 }
 
 void Engine::on(const wire::Prefill& m) {
@@ -349,7 +356,8 @@ wire::Stats Engine::stats() const {
       .n_stale = n_stale_,
       .n_refused = n_refused_,
       .n_found_tokens = n_found_tokens_,
-      .n_prompt_tokens = n_prompt_tokens_};
+      .n_prompt_tokens = n_prompt_tokens_,
+      .n_preempted = scheduler_.n_preempted()};
 }
 
 void Engine::tell_stats(Instant now) {

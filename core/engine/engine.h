@@ -80,6 +80,7 @@ class Engine {
   void on(GroupId from, const wire::Sealed& m);
   void on(GroupId from, const wire::Void& m);
   void count(Receiver::Verdict verdict);
+  bool has_room() const;  // for one more sequence from another group
 
   // Why this group can never serve the request; nullopt: it can.
   std::optional<std::string> refusal_of(const Request& request, int n_tokens) const;

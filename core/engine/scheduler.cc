@@ -64,8 +64,9 @@ void Scheduler::admit() {
     // Not the last token's page: its logits are wanted, so that one is computed.
     if (reuse_.on)
       contents =
-          block_contents(reuse_.content_start, std::span(s.request.prompt).first(s.n_prompt() - 1), reuse_.page_tokens);
-    auto lease = pages_.lease((s.max_length() + reuse_.page_tokens - 1) / reuse_.page_tokens, contents);
+          block_contents(reuse_.content_start, std::span(s.tokens).first(s.tokens.size() - 1), reuse_.page_tokens);
+    // A page for each that runs is left: what is admitted should not have to go at the next step.
+    auto lease = pages_.lease(pages_for(static_cast<int>(s.tokens.size())), contents, n_growing());
     if (!lease) return;
     s.lease = std::move(*lease);
     s.n_found = s.n_computed = s.lease.n_found() * reuse_.page_tokens;
@@ -89,16 +90,46 @@ void Scheduler::publish(Sequence& s) {
 Scheduler::Plan Scheduler::plan(int most_rows) {
   admit();
   Plan plan;
-  const auto left = [](const Sequence& s) { return static_cast<int>(s.tokens.size()) - s.n_computed; };
-  for (Sequence& s : running_) {
-    if (s.n_generated() > 0 && left(s) == 1) append(s, 1, plan);
+  for (auto s = running_.begin(); s != running_.end(); ++s) {  // make_room may take those behind it
+    if (s->decodes() && make_room(*s)) append(*s, 1, plan);
   }
   const int most = std::min(limits_.max_batch_tokens, std::max(most_rows, plan.batch.n_rows() + StepPace::kLeast));
   for (Sequence& s : running_) {
     const int budget = most - plan.batch.n_rows();
-    if (s.n_generated() == 0 && left(s) > 0 && budget > 0) append(s, std::min(left(s), budget), plan);
+    if (!s.decodes() && s.n_left() > 0 && budget > 0) append(s, std::min(s.n_left(), budget), plan);
   }
   return plan;
+}
+
+// False: there is no page for its next token now. It keeps what it has, and gets one when others end.
+bool Scheduler::make_room(Sequence& s) {
+  const int n_missing = pages_for(s.n_computed + 1) - static_cast<int>(s.lease.pages().size());
+  if (n_missing <= 0) return true;
+  while (!pages_.extend(s.lease, n_missing)) {
+    if (!preempt_one_behind(s)) return false;
+  }
+  return true;
+}
+
+// The last to be due. Not one whose pages are on their way to another group: those are read.
+bool Scheduler::preempt_one_behind(const Sequence& sequence) {
+  for (auto victim = std::prev(running_.end()); &*victim != &sequence; --victim) {
+    if (victim->ship) continue;
+    victim->lease = {};
+    insert_by_due(waiting_, std::move(*victim));
+    running_.erase(victim);
+    ++n_preempted_;
+    return true;
+  }
+  return false;
+}
+
+int Scheduler::n_growing() const {
+  return static_cast<int>(std::count_if(running_.begin(), running_.end(), [](const Sequence& s) { return !s.ship; }));
+}
+
+bool Scheduler::waits_for_its_turn() const {
+  return std::any_of(waiting_.begin(), waiting_.end(), [](const Sequence& s) { return s.n_generated() > 0; });
 }
 
 void Scheduler::append(Sequence& s, int n_tokens, Plan& plan) const {

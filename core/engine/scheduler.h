@@ -2,9 +2,10 @@
 // Continuous batching over paged KV: which sequences take part in the next step, and with which tokens. Decode tokens
 // first, then prefill chunks up to the token budget, what is due first in front. Pure: no clock, no device.
 //
-// A sequence gets all the pages it can ever need when it is admitted, so a running one never waits for pages and a
-// batch larger than the memory is a queue, not a failure. Pages that hold the beginning of its prompt already are
-// shared instead of computed again.
+// A sequence gets pages for the tokens it has when it is admitted, and one more whenever it has filled those, so that
+// memory is not held for answers that may end early. When none is free, the sequence that is due last gives its pages
+// up and waits: what they hold stays to be found until it is overwritten, and only the rest is computed again. Pages
+// that hold the beginning of a sequence already are shared instead of computed.
 
 #include <functional>
 #include <list>
@@ -54,8 +55,8 @@ struct Sequence {
 
   int n_prompt() const { return static_cast<int>(request.prompt.size()); }
   int n_generated() const { return static_cast<int>(tokens.size()) - n_prompt(); }
-  // Tokens that need KV here: a prompt that is shipped leaves before its first generated token gets any.
-  int max_length() const { return ship ? n_prompt() : request.max_length(); }
+  int n_left() const { return static_cast<int>(tokens.size()) - n_computed; }
+  bool decodes() const { return n_generated() > 0 && n_left() == 1; }
 };
 
 // Earliest deadline first would let a short prompt wait behind every long one that came before it. So a prompt is due
@@ -91,9 +92,15 @@ class Scheduler {
 
   int n_waiting() const { return static_cast<int>(waiting_.size()); }
   int n_running() const { return static_cast<int>(running_.size()); }
+  int n_growing() const;            // running ones that may need one more page any time
+  bool waits_for_its_turn() const;  // a preempted one, which comes before anything new
+  uint64_t n_preempted() const { return n_preempted_; }
 
  private:
   void admit();
+  int pages_for(int n_tokens) const { return (n_tokens + reuse_.page_tokens - 1) / reuse_.page_tokens; }
+  bool make_room(Sequence& sequence);
+  bool preempt_one_behind(const Sequence& sequence);
   void append(Sequence& sequence, int n_tokens, Plan& plan) const;
 
   const SchedulingLimits limits_;
@@ -101,6 +108,7 @@ class Scheduler {
   const PageReuse reuse_;
   std::list<Sequence> waiting_;  // by due: a large one at the head holds up the others rather than starving
   std::list<Sequence> running_;  // by due
+  uint64_t n_preempted_ = 0;
 };
 
 }  // namespace ferry

@@ -17,17 +17,18 @@ Receiver::Receiver(const Settings& settings, PageAllocator& pages)
 
 // ---- reservations
 
-std::optional<wire::Ticket> Receiver::reserve(const wire::Reserve& order, const Peer& prefill, Instant deadline) {
+std::optional<wire::Ticket> Receiver::reserve(const wire::Reserve& order, const Peer& prefill, Instant deadline,
+                                              int spare) {
   if (reservations_.contains(order.attempt) || over_.contains(order.attempt)) return std::nullopt;
   if (n_quarantined_by(prefill.info.key.name) > settings_.most_quarantined) return std::nullopt;
-  const auto pages_for = [this](int n) { return (n + settings_.page_tokens - 1) / settings_.page_tokens; };
   const std::vector<int>& prompt = order.request.prompt;
   std::vector<ContentId> contents;
   // Not the last token's page: at least that one is sent, so that every handoff is one.
   if (settings_.reuse)
     contents =
         block_contents(settings_.content_start, std::span(prompt).first(prompt.size() - 1), settings_.page_tokens);
-  auto lease = pages_.lease(pages_for(order.request.max_length()), contents);
+  const int n_pages = (static_cast<int>(prompt.size()) + settings_.page_tokens - 1) / settings_.page_tokens;
+  auto lease = pages_.lease(n_pages, contents, spare);
   if (!lease) return std::nullopt;
 
   wire::Ticket ticket = {.name = {.attempt = order.attempt, .serial = ++serials_[prefill.id], .key = random_()},
@@ -35,8 +36,7 @@ std::optional<wire::Ticket> Receiver::reserve(const wire::Reserve& order, const 
                          .pages = {},
                          .n_cached_tokens = lease->n_found() * settings_.page_tokens,
                          .verify = settings_.verify};
-  for (const int page : lease->pages().first(pages_for(static_cast<int>(prompt.size()))))
-    ticket.pages.push_back({.page = page, .generation = pages_.generation(page)});
+  for (const int page : lease->pages()) ticket.pages.push_back({.page = page, .generation = pages_.generation(page)});
   Reservation& r = reservations_[order.attempt];
   r.ticket = ticket;
   r.group = prefill.id;

@@ -34,9 +34,9 @@ class Receiver {
   };
   Receiver(const Settings& settings, PageAllocator& pages);
 
-  // Pages for the whole sequence, the prompt's named in the ticket. nullopt: not that many are free now, or the attempt
-  // was here before.
-  std::optional<wire::Ticket> reserve(const wire::Reserve& order, const Peer& prefill, Instant deadline);
+  // Pages for the prompt, named in the ticket. nullopt: not that many are free now, with `spare` more for those that
+  // run, or the attempt was here before.
+  std::optional<wire::Ticket> reserve(const wire::Reserve& order, const Peer& prefill, Instant deadline, int spare = 0);
 
   // The ticket of an attempt that lives; nullopt: none does.
   std::optional<wire::Ticket> given(const wire::Attempt& attempt) const;

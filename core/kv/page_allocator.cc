@@ -23,8 +23,10 @@ PageLease& PageLease::operator=(PageLease&& other) noexcept {
 
 PageLease::~PageLease() { end(); }
 
+// The last page first: it is of use only behind those before it, so it is the first to be overwritten.
 void PageLease::end() {
-  for (const int page : std::exchange(pages_, {})) owner_->give_back(page);
+  const std::vector<int> pages = std::exchange(pages_, {});
+  for (auto page = pages.rbegin(); page != pages.rend(); ++page) owner_->give_back(*page);
 }
 
 void PageLease::quarantine() {
@@ -39,15 +41,22 @@ PageAllocator::PageAllocator(int n_pages) : pages_(n_pages) {
 
 PageAllocator::~PageAllocator() { check(n_free() == n_pages(), "every lease ends before its allocator"); }
 
-std::optional<PageLease> PageAllocator::lease(int n_pages, std::span<const ContentId> contents) {
+std::optional<PageLease> PageAllocator::lease(int n_pages, std::span<const ContentId> contents, int spare) {
   std::vector<int> pages = find(contents.first(std::min<size_t>(contents.size(), n_pages)));
   const int n_found = static_cast<int>(pages.size());
   int n_kept = 0;
   for (const int page : pages) n_kept += pages_[page].n_leases == 0;
-  if (n_pages - n_found > n_free() - n_kept) return std::nullopt;
+  if (n_pages - n_found + spare > n_free() - n_kept) return std::nullopt;
   for (const int page : pages) share(page);
   take_fresh(n_pages - n_found, pages);
   return PageLease(*this, std::move(pages), n_found);
+}
+
+bool PageAllocator::extend(PageLease& lease, int n_pages) {
+  check(lease.owner_ == this, "a lease grows where it was taken");
+  if (n_pages > n_free()) return false;
+  take_fresh(n_pages, lease.pages_);
+  return true;
 }
 
 std::vector<int> PageAllocator::find(std::span<const ContentId> contents) const {

@@ -53,8 +53,9 @@ class PageAllocator {
   ~PageAllocator();  // every lease has ended
 
   // Pages that hold the first of `contents`, as many as there are in a row, then fresh ones. nullopt: not that many are
-  // free.
-  std::optional<PageLease> lease(int n_pages, std::span<const ContentId> contents = {});
+  // free, or fewer than `spare` would be left.
+  std::optional<PageLease> lease(int n_pages, std::span<const ContentId> contents = {}, int spare = 0);
+  bool extend(PageLease& lease, int n_pages);  // by fresh ones; false: not that many are free, and it stays as it is
 
   // Page `index` of a lease holds that, whole, and will not change any more.
   void publish(const PageLease& lease, int index, ContentId content);

@@ -19,7 +19,7 @@
 
 namespace ferry::wire {
 
-constexpr uint32_t kVersion = 3;  // of these messages; groups and router must agree
+constexpr uint32_t kVersion = 4;  // of these messages; groups and router must agree
 
 enum class Role : uint8_t { prefill, decode, mixed, kLast = mixed };
 
@@ -155,11 +155,13 @@ struct Stats {
   uint64_t n_refused = 0;        // bytes that are no message, and messages that lie
   uint64_t n_found_tokens = 0;   // of prompts, whose KV was there already
   uint64_t n_prompt_tokens = 0;  // of all prompts
+  uint64_t n_preempted = 0;      // times that a sequence gave its pages to one that was due before it
   bool idle() const { return n_waiting + n_running + n_reserved + n_shipping == 0; }
   bool operator==(const Stats&) const = default;
   template <class A>
   void fields(A& a) {
-    a(pages, n_waiting, n_running, n_reserved, n_shipping, n_stale, n_refused, n_found_tokens, n_prompt_tokens);
+    a(pages, n_waiting, n_running, n_reserved, n_shipping, n_stale, n_refused, n_found_tokens, n_prompt_tokens,
+      n_preempted);
   }
 };
 

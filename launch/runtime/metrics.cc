@@ -77,6 +77,8 @@ void add_groups(Text& text, const std::vector<Router::GroupReport>& groups) {
     text.value(of(g, R"(kind="all")"), g.stats.n_prompt_tokens);
     text.value(of(g, R"(kind="found")"), g.stats.n_found_tokens);
   }
+  text.family("preemptions_total", "counter", "Sequences that gave their pages to one that was due before them");
+  for (const auto& g : groups) text.value(of(g, ""), g.stats.n_preempted);
 }
 
 void add_paths(Text& text, const std::vector<PairReport>& paths) {

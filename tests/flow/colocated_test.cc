@@ -119,6 +119,7 @@ TEST(Colocated, ABatchLargerThanTheMemoryIsAQueue) {
   Setting small;
   const size_t page = kv_plan(*file, small.kv, 1).layouts[0].page_bytes();
   small.kv.memory = 14 * page;  // the longest request needs 13 pages
+  // They grow into each other's pages: sequences give them up and are computed again.
   EXPECT_EQ(answers(*file, small, all), expected);
 }
 

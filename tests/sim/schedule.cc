@@ -65,6 +65,20 @@ std::vector<RequestPlan> requests_of(Random& random) {
   return requests;
 }
 
+// Long answers at once, in groups that have no pages for all of them: sequences grow into each other's.
+void crowd(Random& random, Schedule& schedule) {
+  for (GroupPlan& g : schedule.groups) {
+    g.n_pages = random.between(10, 16);
+    g.limits.max_sequences = random.between(3, 5);
+    g.limits.max_batch_tokens = std::max(g.limits.max_batch_tokens, g.limits.max_sequences);
+  }
+  for (RequestPlan& r : schedule.requests) {
+    r.at = random.between(Duration{}, milliseconds(20));
+    r.request.max_tokens = random.between(6, 16);
+    r.request.ignore_eos = true;
+  }
+}
+
 Fault fault_of(Random& random, const Schedule& schedule) {
   using enum FaultKind;
   static constexpr FaultKind kKinds[] = {crash,        crash,        crash_forever, pause,  pause,   partition,
@@ -143,6 +157,7 @@ Schedule schedule_of(uint64_t seed) {
                        .shared_memory = random.chance(0.3),
                        .detection = random.between(milliseconds(2), milliseconds(40))};
   schedule.requests = requests_of(random);
+  if (random.chance(0.2)) crowd(random, schedule);
   schedule.faults = faults_of(random, schedule);
   return schedule;
 }

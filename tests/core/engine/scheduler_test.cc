@@ -92,5 +92,72 @@ TEST_F(SchedulerTest, PagesOfASequenceThatEndedAreFoundUntilTheyAreNeeded) {
   EXPECT_EQ(next(), (Rows{{3, 9}})) << "used for something else meanwhile";
 }
 
+// Two sequences and six pages of four tokens: both fill their pages at the same time.
+class ShortOfPages : public testing::Test {
+ protected:
+  std::vector<RequestId> step() {
+    std::vector<RequestId> ran;
+    for (const Scheduler::Planned& p : scheduler.plan(1 << 20).sequences) {
+      ran.push_back(p.sequence->request.id);
+      scheduler.publish(*p.sequence);
+      if (p.logit_row >= 0) p.sequence->tokens.push_back(static_cast<int>(p.sequence->tokens.size()));
+    }
+    return ran;
+  }
+  using Ids = std::vector<RequestId>;
+  PageAllocator pages{6};
+  Scheduler scheduler{{.max_batch_tokens = 64, .max_sequences = 4},
+                      pages,
+                      {.page_tokens = kPageTokens, .content_start = kModel, .on = true}};
+};
+
+TEST_F(ShortOfPages, AnAnswerTakesPagesAsItGrows) {
+  scheduler.enqueue(sequence(1, 7));
+  step();
+  EXPECT_EQ(pages.counts().leased, 2);
+  step();
+  EXPECT_EQ(pages.counts().leased, 2) << "the eighth token";
+  step();
+  EXPECT_EQ(pages.counts().leased, 3);
+}
+
+TEST_F(ShortOfPages, TheLastToBeDueGivesItsPagesUpAndComesBack) {
+  scheduler.enqueue(sequence(1, 7));
+  scheduler.enqueue(sequence(2, 7, 50));
+  for (int i = 0; i < 6; ++i) EXPECT_EQ(step(), (Ids{1, 2})) << i;  // both are 13 long, 12 of them in three pages
+  EXPECT_EQ(step(), (Ids{1}));
+  EXPECT_EQ(scheduler.n_preempted(), 1u);
+  EXPECT_TRUE(scheduler.waits_for_its_turn());
+  EXPECT_EQ(scheduler.n_waiting(), 1);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(step(), (Ids{1}));  // four more pages would be one too many
+  scheduler.remove({.request = 1});
+  const auto again = scheduler.plan(1 << 20).sequences;
+  ASSERT_EQ(again.size(), 1u);
+  EXPECT_EQ(again[0].sequence->request.id, 2);
+  EXPECT_EQ(again[0].tokens, (Range{8, 13})) << "one of its pages was taken, two are found";
+  EXPECT_EQ(again[0].logit_row, 0) << "and it goes on where it was";
+}
+
+TEST_F(ShortOfPages, PagesThatAreOnTheirWayAreNotTaken) {
+  Sequence shipped = sequence(2, 16, 50);
+  shipped.ship.emplace();
+  scheduler.enqueue(sequence(1, 7));
+  EXPECT_EQ(step(), (Ids{1}));
+  scheduler.enqueue(std::move(shipped));
+  EXPECT_EQ(step(), (Ids{1})) << "its four pages, and one for the other to grow, are not there";
+  scheduler.remove({.request = 1});
+  const PageLease taken = *pages.lease(1);
+  EXPECT_EQ(step(), (Ids{2}));
+  Sequence arrived = sequence(3, 4, 90, kNow - std::chrono::hours(1));
+  arrived.lease = *pages.lease(1);
+  arrived.tokens.push_back(5);
+  arrived.n_computed = 4;
+  scheduler.attach(std::move(arrived));
+  EXPECT_EQ(step(), Ids{}) << "it waits, though it was due before";
+  EXPECT_EQ(scheduler.n_preempted(), 0u);
+  scheduler.remove({.request = 2});
+  EXPECT_EQ(step(), (Ids{3}));
+}
+
 }  // namespace
 }  // namespace ferry

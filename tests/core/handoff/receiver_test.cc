@@ -30,7 +30,7 @@ class ReceiverTest : public testing::Test {
                  pages),
         prefill(peers.add(1, {.key = {"p", 1}, .layouts = layouts({{0, 2}, {2, 3}})}, false)) {}
 
-  static wire::Reserve order(RequestId id, int n_prompt = 6, int max_tokens = 3) {
+  static wire::Reserve order(RequestId id, int n_prompt = 9, int max_tokens = 3) {
     Request request = {.id = id, .max_tokens = max_tokens};
     for (int i = 0; i < n_prompt; ++i) request.prompt.push_back(10 + i);
     return {.attempt = {.router = 1, .request = id, .attempt = 1}, .pairing = 1, .request = request};
@@ -53,8 +53,8 @@ class ReceiverTest : public testing::Test {
 
 TEST_F(ReceiverTest, ASequenceArrivesWhenEverySourceHasLandedAndThePromptIsSealed) {
   const wire::Ticket ticket = reserve(1);
-  EXPECT_EQ(ticket.pages.size(), 2u) << "the prompt's";
-  EXPECT_EQ(pages.counts().leased, 3) << "the answer's, too";
+  EXPECT_EQ(ticket.pages.size(), 3u);
+  EXPECT_EQ(pages.counts().leased, 3) << "the answer's come when it needs them";
   EXPECT_EQ(seal(ticket, content(1)), Verdict::taken);
   EXPECT_EQ(land(ticket, 0), Verdict::taken);
   EXPECT_TRUE(receiver.take_arrivals().empty());
@@ -203,7 +203,7 @@ TEST_F(VerifyingReceiver, ItArrivesWhenEveryRankHasComparedIt) {
   const auto orders = receiver.take_verifies(2);
   ASSERT_EQ(orders.size(), 1u);
   EXPECT_EQ(orders[0].sent.size(), 2u);
-  EXPECT_EQ(orders[0].tokens, (Range{0, 6}));
+  EXPECT_EQ(orders[0].tokens, (Range{0, 9}));
   EXPECT_TRUE(receiver.take_verifies(2).empty());
   receiver.verified(ticket.name.attempt, 0, "", kNow);
   EXPECT_TRUE(receiver.take_arrivals().empty());

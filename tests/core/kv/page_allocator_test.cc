@@ -8,6 +8,18 @@
 namespace ferry {
 namespace {
 
+TEST(PageAllocator, ALeaseGrowsWhilePagesAreFree) {
+  PageAllocator allocator(4);
+  auto lease = allocator.lease(1);
+  EXPECT_FALSE(allocator.lease(2, {}, 2)) << "two shall be left";
+  EXPECT_TRUE(allocator.extend(*lease, 2));
+  EXPECT_EQ(lease->pages().size(), 3u);
+  EXPECT_FALSE(allocator.extend(*lease, 2));
+  EXPECT_EQ(lease->pages().size(), 3u);
+  lease.reset();
+  EXPECT_EQ(allocator.n_free(), 4);
+}
+
 TEST(PageAllocator, FullIsAnAnswer) {
   PageAllocator allocator(4);
   auto three = allocator.lease(3);
