@@ -2,6 +2,7 @@
 // The rows of one step, flat: decode tokens and prefill chunks of many sequences side by side. See BatchView for how
 // the arrays hang together.
 
+#include <algorithm>
 #include <vector>
 
 #include "core/seam/ops.h"
@@ -18,13 +19,20 @@ struct Batch {
 
   int n_rows() const { return static_cast<int>(tokens.size()); }
   int n_sequences() const { return static_cast<int>(row_begin.size()) - 1; }
+  int most_rows() const {  // of a sequence
+    int most = 0;
+    for (int s = 0; s < n_sequences(); ++s) most = std::max(most, row_begin[s + 1] - row_begin[s]);
+    return most;
+  }
   BatchView view() const {
     return {.n_rows = n_rows(),
             .n_sequences = n_sequences(),
             .positions = positions.data(),
             .row_begin = row_begin.data(),
             .page_begin = page_begin.data(),
-            .pages = pages.data()};
+            .pages = pages.data(),
+            .n_pages = static_cast<int>(pages.size()),
+            .most_rows = most_rows()};
   }
   template <class A>
   void fields(A& a) {

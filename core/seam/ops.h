@@ -50,7 +50,10 @@ struct BatchView {
   const int* positions = nullptr;   // [n_rows], ascending by one within a sequence
   const int* row_begin = nullptr;   // [n_sequences + 1]
   const int* page_begin = nullptr;  // [n_sequences + 1]
-  const int* pages = nullptr;       // [page_begin[n_sequences]], page ids of this rank
+  const int* pages = nullptr;       // [n_pages], page ids of this rank
+  // Counts for whoever shares the work out on the host, where the arrays are not.
+  int n_pages = 0;    // page_begin[n_sequences]
+  int most_rows = 0;  // of a sequence, or more
 };
 
 struct Embed {  // out[r] = table row tokens[r] - first_token, or zeros where the table does not hold that token

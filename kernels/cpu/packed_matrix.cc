@@ -3,119 +3,22 @@
 #include <sys/mman.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <cstring>
 #include <new>
-#include <span>
 
 #include "core/base/check.h"
+#include "kernels/cpu/block_parts.h"
 
 namespace ferry {
 namespace {
-
-constexpr int kMaxGroupColumns = 256;
-constexpr int kMaxSubBlocks = 16;
-constexpr size_t kMaxBlockBytes = 256;
-constexpr uint16_t kHalfOne = 0x3c00;  // 1.0 as f16
-
-// Where a file's block has its scales. Everything else about it is known from core's plain definition.
-struct ScalePlaces {
-  size_t scale = 0;
-  size_t minimum = 2;
-  size_t own_scales = 4;
-};
-ScalePlaces scale_places_of(TensorType type) {
-  if (type == TensorType::q6_k) return {.scale = 208, .own_scales = 192};
-  return {};
-}
-
-struct Parts {
-  uint16_t scale = 0;
-  uint16_t minimum = 0;
-  std::array<uint8_t, kMaxSubBlocks> own_scales{};
-  std::array<uint8_t, kMaxSubBlocks> own_minimums{};
-  std::array<uint8_t, kMaxGroupColumns> codes{};  // with the bias added
-};
-
-// Takes a block apart with the plain definition of its format: with every scale one and every minimum zero, its values
-// are its codes, and with every code one they are its own scales.
-class BlockTaker {
- public:
-  explicit BlockTaker(const PackedFormat& form)
-      : form_(form),
-        places_(scale_places_of(form.type)),
-        n_bytes_(static_cast<size_t>(format_of(form.type).block_bytes)) {}
-
-  Parts parts_of(const std::byte* block) {
-    Parts parts;
-    std::memcpy(&parts.scale, block + places_.scale, sizeof parts.scale);
-    if (form_.has_minimum()) std::memcpy(&parts.minimum, block + places_.minimum, sizeof parts.minimum);
-    if (form_.kind == ScaleKind::grouped) take_grouped_scales(block, parts);
-    if (form_.kind == ScaleKind::grouped_signed) {
-      std::memcpy(parts.own_scales.data(), block + places_.own_scales, static_cast<size_t>(form_.n_sub_blocks));
-    }
-    take_codes(block, parts);
-    return parts;
-  }
-
- private:
-  std::span<const float> values_of_copy() {
-    const std::span values = std::span(values_).first(static_cast<size_t>(form_.group_columns()));
-    dequantize(form_.type, copy_.data(), values);
-    return values;
-  }
-  void set_scales(uint16_t scale, uint16_t minimum) {
-    std::memcpy(&copy_[places_.scale], &scale, sizeof scale);
-    if (form_.has_minimum()) std::memcpy(&copy_[places_.minimum], &minimum, sizeof minimum);
-  }
-  void set_own_scales_to_one() {
-    if (form_.kind == ScaleKind::grouped_signed) std::memset(&copy_[places_.own_scales], 1, 16);
-    if (form_.kind == ScaleKind::grouped) {  // scales 0–3, minimums 0–3, low bits of both from 4 on
-      constexpr std::array<uint8_t, 12> kOnes = {1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1};
-      std::memcpy(&copy_[places_.own_scales], kOnes.data(), kOnes.size());
-    }
-  }
-
-  void take_codes(const std::byte* block, Parts& parts) {
-    std::memcpy(copy_.data(), block, n_bytes_);
-    set_scales(kHalfOne, 0);
-    set_own_scales_to_one();
-    const std::span<const float> codes = values_of_copy();
-    for (size_t i = 0; i < codes.size(); ++i)
-      parts.codes[i] = static_cast<uint8_t>(static_cast<int>(codes[i]) + form_.bias);
-  }
-
-  // Value 0 of each group, with its code 1 and then 0.
-  void take_grouped_scales(const std::byte* block, Parts& parts) {
-    const size_t codes_begin = n_bytes_ - kMaxGroupColumns / 2;  // four bits a value come last; a fifth is before them
-    std::memset(copy_.data(), 0, n_bytes_);
-    std::memcpy(copy_.data(), block, places_.own_scales + 12);
-    const auto columns = static_cast<size_t>(form_.columns);
-    set_scales(0, kHalfOne);
-    const std::span<const float> values = values_of_copy();
-    for (size_t g = 0; g * columns < values.size(); ++g)
-      parts.own_minimums[g] = static_cast<uint8_t>(-values[g * columns]);
-    set_scales(kHalfOne, 0);
-    std::memset(&copy_[codes_begin], 0x11, n_bytes_ - codes_begin);
-    values_of_copy();
-    for (size_t g = 0; g * columns < values.size(); ++g)
-      parts.own_scales[g] = static_cast<uint8_t>(values[g * columns]);
-  }
-
-  const PackedFormat& form_;
-  ScalePlaces places_;
-  size_t n_bytes_;
-  std::array<std::byte, kMaxBlockBytes> copy_{};
-  std::array<float, kMaxGroupColumns> values_{};
-};
 
 // Where the rows of one panel go.
 class PanelWriter {
  public:
   PanelWriter(const PackedFormat& form, int lanes, std::byte* panel) : form_(form), lanes_(lanes), panel_(panel) {}
 
-  void put(const Parts& parts, int group, int lane) {
+  void put(const BlockParts& parts, int group, int lane) {
     const auto at = static_cast<size_t>(lane), n = static_cast<size_t>(lanes_);
     std::byte* header = panel_ + static_cast<size_t>(group) * form_.group_bytes(lanes_);
     std::memcpy(header + 2 * at, &parts.scale, 2);

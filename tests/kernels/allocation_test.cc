@@ -61,7 +61,7 @@ TEST_P(AllocationContract, AStepOfEveryOperationAllocatesNothing) {
                    kHeads,
                    kHeadDim,
                    KvDtype::f32};
-  const BatchView batch{kRows, 1, rows.data(), row_begin.data(), page_begin.data(), pages.data()};
+  const BatchView batch{kRows, 1, rows.data(), row_begin.data(), page_begin.data(), pages.data(), 3, kRows};
 
   const int64_t before = n_allocations;
   for (const int n_rows : {1, kRows}) {

@@ -61,7 +61,8 @@ class PagedBatch {
   BatchView batch() const {
     return {n_rows(),           static_cast<int>(shape_.rows.size()),
             positions_.data(),  row_begin_.data(),
-            page_begin_.data(), pages_.data()};
+            page_begin_.data(), pages_.data(),
+            page_begin_.back(), shape_.rows.empty() ? 0 : *std::ranges::max_element(shape_.rows)};
   }
 
   // The past first, as a batch of its own, then this batch.
@@ -263,6 +264,7 @@ TEST_P(AttentionContract, ARowSeesTheSameWhereverItsChunkBegan) {
       part.n_rows = end - begin;
       part.positions += begin;
       part.row_begin = row_begin.data();
+      part.most_rows = end - begin;
       Floats out(static_cast<size_t>((end - begin) * row_values), NAN);
       ops().attention(
           {q.data() + begin * row_values, out.data(), whole.kv_head_of.data(), 6, 0.125f, paged.kv(), part});
@@ -288,7 +290,7 @@ TEST_P(AttentionContract, CacheTypesRoundToTheNearestEven) {
                      static_cast<int>(hard.size()),
                      dtype};
     const std::vector<int> zero = {0}, begin = {0, 1};
-    ops().write_kv({hard.data(), hard.data(), kv, {1, 1, zero.data(), begin.data(), begin.data(), zero.data()}});
+    ops().write_kv({hard.data(), hard.data(), kv, {1, 1, zero.data(), begin.data(), begin.data(), zero.data(), 1, 1}});
     for (size_t i = 0; i < hard.size(); ++i) {
       const uint16_t want = dtype == KvDtype::f16 ? f16_of_f32(hard[i]) : bf16_of_f32(hard[i]);
       EXPECT_EQ(page[i], want) << hard[i];
@@ -320,7 +322,7 @@ TEST_P(AttentionContract, AnyBitsRoundAsTheOneDefinitionSays) {
     ops().write_kv({values.data(),
                     values.data(),
                     kv,
-                    {kRows, 1, positions.data(), row_begin.data(), row_begin.data(), pages.data()}});
+                    {kRows, 1, positions.data(), row_begin.data(), row_begin.data(), pages.data(), kRows, kRows}});
     for (size_t i = 0; i < values.size(); ++i) {
       if (std::isnan(values[i])) continue;
       const uint16_t want = dtype == KvDtype::f16 ? f16_of_f32(values[i]) : bf16_of_f32(values[i]);

@@ -1,5 +1,6 @@
 #pragma once
-// Every implementation of Ops that this CPU can run: the contract suites run over all of them.
+// Every implementation of Ops that this machine can run: the contract suites run over all of them. Each program that is
+// made of the suites says which (implementations.cc).
 
 #include <functional>
 #include <memory>
@@ -7,9 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "core/base/error.h"
-#include "kernels/cpu/cpu_ops.h"
-#include "kernels/cpu/reference_ops.h"
+#include "core/seam/ops.h"
 
 namespace ferry {
 
@@ -21,18 +20,6 @@ struct Implementation {
 
 inline std::ostream& operator<<(std::ostream& out, const Implementation& i) { return out << i.name; }
 
-KernelSet sixteen_lane_kernels();  // portable: in lanes_test.cc
-
-inline std::vector<Implementation> implementations() {
-  std::vector<Implementation> all = {{"reference", make_reference_ops, ""}};
-  for (const SimdLevel level : {SimdLevel::portable, SimdLevel::avx2, SimdLevel::avx512}) {
-    for (const int n_threads : {1, 3}) {
-      const std::string name = str("cpu ", name_of(level), " ", n_threads, n_threads == 1 ? " thread" : " threads");
-      all.push_back({name, [=] { return make_cpu_ops(n_threads, level); }, cpu_has(level) ? "" : "this CPU lacks it"});
-    }
-  }
-  all.push_back({"cpu portable 16 lanes", [] { return make_cpu_ops(2, sixteen_lane_kernels()); }, ""});
-  return all;
-}
+std::vector<Implementation> implementations();
 
 }  // namespace ferry

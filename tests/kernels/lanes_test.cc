@@ -4,9 +4,9 @@
 
 #include <cmath>
 
+#include "kernels/cpu/kernel_set.h"
 #include "kernels/cpu/kernel_set_of.h"
 #include "kernels/cpu/lanes_portable.h"
-#include "tests/kernels/implementations.h"
 
 namespace ferry {
 

@@ -1,0 +1,80 @@
+#include "kernels/cuda/cuda_ops.h"
+
+#include <algorithm>
+
+#include "core/base/check.h"
+#include "core/base/error.h"
+#include "kernels/cuda/launches.h"
+#include "kernels/cuda/planar_weight.h"
+#include "kernels/cuda/runtime.h"
+
+namespace ferry {
+
+using namespace cuda;
+
+namespace {
+
+const WeightView& view_of(const Weight* weight) { return static_cast<const PlanarWeight*>(weight)->view(); }
+
+class OwnStream {
+ public:
+  OwnStream() : stream_(make_stream()) {}
+  ~OwnStream() { end_stream(stream_); }
+  OwnStream(const OwnStream&) = delete;
+  OwnStream& operator=(const OwnStream&) = delete;
+  operator Stream() const { return stream_; }
+
+ private:
+  Stream stream_;
+};
+
+class CudaOps final : public Ops {
+ public:
+  explicit CudaOps(const CudaSettings& settings)
+      : card_(use_card(settings.card)), attention_scratch_(settings.attention_scratch_bytes) {}
+
+  std::string name() const override { return str("cuda ", card_.name); }
+
+  std::unique_ptr<Weight> prepare(const MatrixSlice& slice) override {
+    auto weight = std::make_unique<PlanarWeight>(slice, stream_);
+    const WeightView& view = weight->view();
+    const size_t n_partial = static_cast<size_t>(column_ranges(view.n_tiles, view.n_groups)) * kMostSplitRows *
+                             static_cast<size_t>(view.n_rows);
+    if (n_partial * sizeof(float) > partial_products_.size()) partial_products_ = Memory(n_partial * sizeof(float));
+    return weight;
+  }
+
+  void embed(const Embed& p) override { launch_embed(p, view_of(p.table), stream_); }
+  void rms_norm(const RmsNorm& p) override { launch_rms_norm(p, stream_); }
+  void matmul(const Matmul& p) override {
+    launch_matmul(p, view_of(p.w), reinterpret_cast<float*>(partial_products_.data()), stream_);
+  }
+  void rope(const Rope& p) override { launch_rope(p, stream_); }
+  void write_kv(const WriteKv& p) override { launch_write_kv(p, stream_); }
+  void attention(const Attention& p) override {
+    launch_attention(p,
+                     {.partial = reinterpret_cast<float*>(attention_scratch_.data()),
+                      .n_floats = attention_scratch_.size() / sizeof(float)},
+                     stream_);
+  }
+  void gated_activation(const GatedActivation& p) override { launch_gated_activation(p, stream_); }
+  void add(const Add& p) override { launch_add(p, stream_); }
+  void select_rows(const SelectRows& p) override { launch_select_rows(p, stream_); }
+
+ private:
+  Card card_;
+  OwnStream stream_;
+  Memory partial_products_;  // for the widest weight
+  Memory attention_scratch_;
+};
+
+}  // namespace
+
+std::string why_no_cuda() { return why_no_card(); }
+
+std::unique_ptr<Ops> make_cuda_ops(const CudaSettings& settings) {
+  if (const std::string why = why_no_card(); !why.empty()) throw Error(str("compute: cuda: ", why));
+  return std::make_unique<CudaOps>(settings);
+}
+
+}  // namespace ferry

@@ -1,0 +1,22 @@
+#pragma once
+// Ops on an NVIDIA card. In a build without CUDA, no_cuda.cc stands behind this.
+//
+// Arithmetic is that of f32 (bf16_terms.h); a row's results do not depend on the rows beside it, nor on where its chunk
+// of the prompt began.
+
+#include <memory>
+#include <string>
+
+#include "core/seam/ops.h"
+
+namespace ferry {
+
+struct CudaSettings {
+  int card = 0;
+  size_t attention_scratch_bytes = size_t{64} << 20;  // for contexts that blocks share out; less costs speed only
+};
+
+std::string why_no_cuda();  // empty: make_cuda_ops works here
+std::unique_ptr<Ops> make_cuda_ops(const CudaSettings& settings);
+
+}  // namespace ferry

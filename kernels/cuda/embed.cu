@@ -1,0 +1,69 @@
+// Rows of a table, dequantized: reads a row's bytes, writes 4 bytes a value.
+
+#include "kernels/cuda/language.h"
+#include "kernels/cuda/launches.h"
+#include "kernels/cuda/weight_codes.h"
+
+namespace ferry::cuda {
+namespace {
+
+constexpr int kThreads = 128;
+constexpr int kParts = 4;  // of a group: what a lane has of a row
+
+struct EmbedTask {
+  Embed p;
+  WeightView table;
+};
+
+template <Codes kCodes>
+__device__ inline void embed_part(const EmbedTask& task, int row, int part, float* out) {
+  const WeightView& w = task.table;
+  const int group = part / kParts, t = part % kParts;
+  float values[8];
+  values_of_row<kCodes>(w, static_cast<int64_t>(row / kTileRows) * w.n_groups + group, row % kTileRows, t, values);
+  for (int i = 0; i < 8; ++i) {
+    const int column = group * kGroupColumns + i / 4 * 16 + 4 * t + i % 4 - w.first_col;
+    if (column >= 0 && column < w.n_cols) out[column] = values[i] * task.p.scale;
+  }
+}
+
+template <Codes kCodes>
+__global__ void __launch_bounds__(kThreads) embed(const EmbedTask task) {
+  const int row = task.p.tokens[blockIdx.x] - task.p.first_token;
+  float* out = task.p.out + static_cast<int64_t>(blockIdx.x) * task.table.n_cols;
+  if (row >= 0 && row < task.table.n_rows) {
+    for (int part = static_cast<int>(threadIdx.x); part < task.table.n_groups * kParts; part += kThreads)
+      embed_part<kCodes>(task, row, part, out);
+  } else {
+    for (int i = static_cast<int>(threadIdx.x); i < task.table.n_cols; i += kThreads) out[i] = 0;
+  }
+}
+
+template <Codes kCodes>
+void launch_for(const EmbedTask& task, Stream stream) {
+  launch(embed<kCodes>, {{task.p.n_rows}, kThreads, 0, stream}, task);
+}
+
+}  // namespace
+
+void launch_embed(const Embed& p, const WeightView& table, Stream stream) {
+  const EmbedTask task = {p, table};
+  switch (table.format) {
+    case Codes::four:
+      return launch_for<Codes::four>(task, stream);
+    case Codes::five:
+      return launch_for<Codes::five>(task, stream);
+    case Codes::six:
+      return launch_for<Codes::six>(task, stream);
+    case Codes::eight:
+      return launch_for<Codes::eight>(task, stream);
+    case Codes::f16:
+      return launch_for<Codes::f16>(task, stream);
+    case Codes::bf16:
+      return launch_for<Codes::bf16>(task, stream);
+    case Codes::f32:
+      return launch_for<Codes::f32>(task, stream);
+  }
+}
+
+}  // namespace ferry::cuda

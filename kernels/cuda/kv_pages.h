@@ -1,0 +1,27 @@
+#pragma once
+// Where a batch's keys and values lie, for kernels.
+
+#include "core/seam/ops.h"
+#include "kernels/cuda/language.h"
+
+namespace ferry::cuda {
+
+// The last i in 0 … n − 1 with begin(i) ≤ x; begin ascends and begin(0) ≤ x.
+template <class Begin>
+__device__ inline int last_not_after(int x, int n, const Begin& begin) {
+  int low = 0, high = n;
+  while (high - low > 1) {
+    const int middle = (low + high) / 2;
+    (begin(middle) <= x ? low : high) = middle;
+  }
+  return low;
+}
+
+// Keys of one token and head; its values lie KvLayer::v_bytes further.
+__device__ inline std::byte* keys_at(const KvLayer& kv, const BatchView& batch, int sequence, int token, int head) {
+  const int page = batch.pages[batch.page_begin[sequence] + token / kv.page_tokens];
+  return kv.base + static_cast<size_t>(page) * kv.page_bytes + static_cast<size_t>(head) * kv.head_bytes +
+         static_cast<size_t>(token % kv.page_tokens) * kv.token_bytes;
+}
+
+}  // namespace ferry::cuda

@@ -1,0 +1,11 @@
+// In builds without the CUDA compiler.
+
+#include "core/base/error.h"
+#include "kernels/cuda/cuda_ops.h"
+
+namespace ferry {
+
+std::string why_no_cuda() { return "this build of Ferry has no CUDA backend"; }
+std::unique_ptr<Ops> make_cuda_ops(const CudaSettings&) { throw Error(str("compute: cuda: ", why_no_cuda())); }
+
+}  // namespace ferry

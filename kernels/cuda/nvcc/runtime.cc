@@ -1,0 +1,81 @@
+// The CUDA runtime, linked statically: a program with it starts where there is no driver.
+
+#include "kernels/cuda/runtime.h"
+
+#include <cuda_runtime_api.h>
+
+#include "core/base/error.h"
+
+namespace ferry::cuda {
+namespace {
+
+void demand(cudaError_t result, const char* what) {
+  if (result != cudaSuccess) throw Error(str("CUDA: ", what, ": ", cudaGetErrorString(result)));
+}
+
+cudaStream_t handle_of(Stream stream) { return static_cast<cudaStream_t>(stream.handle); }
+
+}  // namespace
+
+std::string why_no_card() {
+  int n_cards = 0;
+  const cudaError_t result = cudaGetDeviceCount(&n_cards);
+  if (result == cudaErrorInsufficientDriver) {
+    int driver = 0;
+    cudaDriverGetVersion(&driver);
+    if (driver == 0) return "no NVIDIA driver on this machine";
+    return str("the NVIDIA driver knows CUDA up to ", driver / 1000, ".", driver % 1000 / 10,
+               ", this program was built with ", CUDART_VERSION / 1000, ".", CUDART_VERSION % 1000 / 10);
+  }
+  if (result != cudaSuccess) return cudaGetErrorString(result);
+  return n_cards > 0 ? "" : "no NVIDIA card on this machine";
+}
+
+Card use_card(int index) {
+  demand(cudaSetDevice(index), "a card cannot be used");
+  cudaDeviceProp properties{};
+  demand(cudaGetDeviceProperties(&properties, index), "a card does not say what it is");
+  constexpr int kOldest = 8;  // bf16 on the tensor cores
+  if (properties.major < kOldest) {
+    throw Error(str(properties.name, " has compute capability ", properties.major, ".", properties.minor,
+                    ", Ferry needs 8.0 (Ampere) or later. Use compute: cpu"));
+  }
+  Card card{.name = properties.name};
+  demand(cudaMemGetInfo(&card.free_bytes, &card.memory_bytes), "a card does not say how much memory it has");
+  return card;
+}
+
+Stream make_stream() {
+  cudaStream_t stream = nullptr;
+  demand(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "no stream");
+  return {stream};
+}
+
+void end_stream(Stream stream) noexcept { cudaStreamDestroy(handle_of(stream)); }
+
+void wait(Stream stream) { demand(cudaStreamSynchronize(handle_of(stream)), "a step failed"); }
+
+std::byte* allocate(size_t n_bytes) {
+  void* memory = nullptr;
+  if (cudaMalloc(&memory, n_bytes) == cudaSuccess) return static_cast<std::byte*>(memory);
+  cudaGetLastError();  // it is told here, and not again by the next launch
+  size_t n_free = 0, n_total = 0;
+  cudaMemGetInfo(&n_free, &n_total);
+  throw Error(str("CUDA: ", n_bytes >> 20, " MiB more do not fit on the card: ", n_free >> 20, " of its ",
+                  n_total >> 20, " MiB are free. Use a smaller model, kv.memory or a higher tp"));
+}
+
+void release(std::byte* memory) noexcept { cudaFree(memory); }
+
+void upload(void* to, const void* from, size_t n_bytes, Stream stream) {
+  if (n_bytes == 0) return;
+  demand(cudaMemcpyAsync(to, from, n_bytes, cudaMemcpyHostToDevice, handle_of(stream)), "copying to the card failed");
+}
+
+void download(void* to, const void* from, size_t n_bytes, Stream stream) {
+  if (n_bytes == 0) return;
+  demand(cudaMemcpyAsync(to, from, n_bytes, cudaMemcpyDeviceToHost, handle_of(stream)), "copying from the card failed");
+  wait(stream);
+}
+
+}  // namespace ferry::cuda
