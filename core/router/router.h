@@ -1,8 +1,9 @@
 #pragma once
 // Who serves a request: the router's policy and bookkeeping. Pure: messages and requests in, messages and events out.
-// It queues in order of arrival, reserves at a decode group first, and hands the prompt to a prefill group with the
-// ticket. When an attempt fails, it climbs a ladder: the same pair once more, another prefill group, prefill on the
-// decode group itself. Tokens that were told already become part of the prompt of the next attempt.
+// It queues by priority and fairly between tenants, reserves at a decode group first, and hands the prompt to a prefill
+// group with the ticket; a short prompt may be prefilled where it is decoded. When an attempt fails, it climbs a
+// ladder: the same pair once more, another prefill group, prefill on the decode group itself. Tokens that were told
+// already become part of the prompt of the next attempt.
 //
 // Every request that is submitted ends in exactly one event that finishes it: with its last token or with an error.
 
@@ -18,7 +19,8 @@
 
 #include "core/base/milestones.h"
 #include "core/engine/request.h"
-#include "core/router/pairs.h"
+#include "core/router/fair_queue.h"
+#include "core/router/fleet.h"
 #include "core/seam/clock.h"
 #include "core/seam/control_stream.h"
 #include "core/wire/messages.h"
@@ -29,9 +31,10 @@ struct RouterRules {
   uint64_t model_hash = 0;  // groups with another one are refused
   uint64_t epoch = 1;       // of this router: new at every start
   PathRules paths;
-  bool colocated_retry = true;  // the ladder's last rung
-  size_t most_queued = 1 << 16;
-  Milestones milestones = {};  // for tests
+  bool colocated_retry = true;   // the ladder's last rung
+  size_t most_queued = 1 << 16;  // of each priority
+  int colocate_below = 0;        // tokens: a shorter prompt is prefilled by the decode group, if one is free
+  Milestones milestones = {};    // for tests
 };
 
 enum class Rung : uint8_t { same_pair, other_prefill, other_decode, colocated };
@@ -44,7 +47,8 @@ struct Account {
     Rung rung = Rung::same_pair;
     std::string why;  // the attempt before it ended
   };
-  std::string prefill, decode;  // group names, of the last attempt
+  std::string prefill, decode;  // group names, of the last attempt; the same one for both: colocated
+  bool short_prompt = false;    // which is why it was
   int attempts = 0;
   std::vector<Retry> retries;
   std::string transport;  // that the KV took; empty where it did not move
@@ -78,7 +82,7 @@ class Router {
  public:
   Router(RouterRules rules, const Clock& clock);
 
-  void submit(Request request, Duration budget);
+  void submit(Request request, Duration budget, const Tenant& tenant = {});
   void cancel(RequestId id);  // no event follows
 
   void message(StreamId stream, const wire::ToRouter& message);
@@ -87,6 +91,9 @@ class Router {
   void tick();   // enforces deadlines, serves the queue; at least every few tens of milliseconds
   void serve();  // the queue only: what came may have made room
 
+  // A group that is drained ends what it has and gets nothing new, until it is told otherwise or joins anew. False:
+  // none has that name.
+  bool drain(std::string_view group, bool on) { return fleet_.drain(group, on); }
   // No group will come any more: what waits fails.
   void fail_waiting(const std::string& why);
 
@@ -95,13 +102,15 @@ class Router {
 
   // For people and metrics.
   std::vector<PairReport> paths() const;  // that can serve now; a mixed group is a path from itself to itself
-  int n_groups() const { return static_cast<int>(groups_.size()); }
+  int n_groups() const { return static_cast<int>(fleet_.groups().size()); }
   std::vector<std::string> refusals() const;  // of groups and pairs, in words
   std::vector<StreamId> streams() const;
   struct GroupReport {
     std::string name;
     wire::Role role = wire::Role::mixed;
-    wire::Stats stats;  // as last told
+    GroupState state = GroupState::ready;
+    int n_requests = 0;  // attempts that it takes part in
+    wire::Stats stats;   // as last told
   };
   std::vector<GroupReport> groups() const;
   struct Counters {
@@ -112,24 +121,15 @@ class Router {
     uint64_t refused = 0;           // messages of who has no say in the matter, and bytes that are none
   };
   const Counters& counters() const { return counters_; }
-  int n_waiting() const { return static_cast<int>(queue_.size()); }
+  int n_waiting() const { return static_cast<int>(queue_.size() + again_.size()); }
+  int n_waiting(Priority priority) const { return static_cast<int>(queue_.size(priority)); }  // for their first try
   int n_served() const { return static_cast<int>(served_.size()); }
   int n_aborting() const { return static_cast<int>(aborting_.size()); }  // aborts that are not answered
 
  private:
-  struct Group {
-    wire::GroupInfo info;
-    int n_requests = 0;   // that it takes part in
-    Instant heard;        // its last message
-    bool silent = false;  // it let an attempt pass in silence, and has said nothing since
-    wire::Stats stats;
-  };
-  struct Route {
-    StreamId prefill = 0, decode = 0;
-    bool colocated() const { return prefill == decode; }
-  };
   struct Served {
     Request request;
+    Tenant tenant;
     wire::Attempt attempt;
     Instant submitted, assigned, deadline;
     Instant progress;            // something last came of the attempt
@@ -137,6 +137,7 @@ class Router {
     enum class Stage { waiting, reserving, prefilling, decoding } stage = Stage::waiting;
     std::vector<int> told;        // tokens of all attempts
     int n_of_attempt = 0;         // tokens of this attempt
+    int n_to_prefill = 0;         // prompt tokens that this attempt has to compute yet
     std::optional<Route> failed;  // the last attempt's
     std::set<StreamId> failed_prefills;
     bool same_pair_tried = false;
@@ -166,18 +167,13 @@ class Router {
   void on(StreamId stream, const wire::Stats& m);
 
   std::optional<std::string> refusal_of(const wire::GroupInfo& info) const;
-  std::optional<StreamId> stream_of(const std::string& name) const;
   void admit(StreamId stream, const wire::Hello& m, Instant patience);
-  void welcome(StreamId stream, const wire::GroupInfo& info);
-  bool is_free(StreamId stream) const;
-  bool is_free(const Route& route) const;
-  bool is_silent(StreamId stream) const;
-  Instant sign_of_life(const Served& served) const;
-  void suspect(const Served& served);
-  std::optional<Route> free_route(const std::set<StreamId>& without) const;
-  std::optional<Route> colocated_route(const Served& served) const;
-  std::optional<std::pair<Route, std::optional<Rung>>> next_route(const Served& served) const;
+  std::optional<Route> first_route(Served& served) const;
+  using Climbed = std::pair<Route, Rung>;
+  std::optional<Climbed> next_route(const Served& served) const;
   void assign(Served& served, const Route& route);
+  void assign_again();
+  void blame(const Served& served);
   Request rest_of(const Served& served) const;
   void release(Served& served);
   Served* current(StreamId stream, const wire::Attempt& attempt);  // nullptr: stale, or not for it to say
@@ -188,16 +184,17 @@ class Router {
   void retry_all_on(const std::string& why, const std::function<bool(const Served&)>& affected);
   void fail(RequestId id, Fault fault, const std::string& why);
   void end(RequestId id);
+  // What serving it takes, as far as it is known before: what tenants share.
+  static double cost_of(const Request& request) { return static_cast<double>(request.max_length()); }
   std::string whereabouts(const Served& served) const;
 
   const RouterRules rules_;
   const Clock& clock_;
-  std::map<StreamId, Group> groups_;
+  Fleet fleet_;
   std::vector<Newcomer> newcomers_;
-  std::map<std::pair<StreamId, StreamId>, Instant> full_until_;  // (prefill, decode): it had no room for that one
-  Pairs pairs_;
   std::map<RequestId, Served> served_;
-  std::deque<RequestId> queue_;
+  FairQueue queue_;                       // for their first attempt
+  std::deque<RequestId> again_;           // for another one: they go first
   std::map<Aborting, Instant> aborting_;  // not answered; when to say it again
   std::vector<std::pair<StreamId, wire::ToLeader>> to_leaders_;
   std::vector<RequestEvent> events_;

@@ -5,8 +5,6 @@
 
 namespace ferry {
 
-using wire::Role;
-
 std::string_view name_of(Rung rung) {
   switch (rung) {
     case Rung::same_pair:
@@ -25,7 +23,7 @@ std::string Router::whereabouts(const Served& served) const {
   switch (served.stage) {
     case Served::Stage::waiting:
       if (served.failed) return str("waiting for another try; the last one: ", served.why_failed);
-      return groups_.empty() ? "waiting: no group has joined" : "waiting for a free group";
+      return fleet_.groups().empty() ? "waiting: no group has joined" : "waiting for a free group";
     case Served::Stage::reserving:
       return "reserving pages at " + served.account.decode;
     case Served::Stage::prefilling:
@@ -38,31 +36,36 @@ std::string Router::whereabouts(const Served& served) const {
 
 std::vector<PairReport> Router::paths() const {
   std::vector<PairReport> paths;
-  for (const auto& [streams, pair] : pairs_.all()) {
+  for (const auto& [streams, pair] : fleet_.pairs().all()) {
     if (pair.ready) paths.push_back(pair.report);
   }
-  for (const auto& [stream, group] : groups_) {
-    if (group.info.role == Role::mixed) paths.push_back({group.info.key.name, group.info.key.name, {}});
+  for (const auto& [stream, group] : fleet_.groups()) {
+    if (group.info.role == wire::Role::mixed) paths.push_back({group.info.key.name, group.info.key.name, {}});
   }
   return paths;
 }
 
 std::vector<std::string> Router::refusals() const {
   std::vector<std::string> all = refusals_;
-  all.insert(all.end(), pairs_.refusals().begin(), pairs_.refusals().end());
+  all.insert(all.end(), fleet_.pairs().refusals().begin(), fleet_.pairs().refusals().end());
   return all;
 }
 
 std::vector<StreamId> Router::streams() const {
   std::vector<StreamId> streams;
-  for (const auto& [stream, group] : groups_) streams.push_back(stream);
+  for (const auto& [stream, group] : fleet_.groups()) streams.push_back(stream);
   return streams;
 }
 
 std::vector<Router::GroupReport> Router::groups() const {
   std::vector<GroupReport> reports;
-  for (const auto& [stream, group] : groups_)
-    reports.push_back({.name = group.info.key.name, .role = group.info.role, .stats = group.stats});
+  for (const auto& [stream, group] : fleet_.groups()) {
+    reports.push_back({.name = group.info.key.name,
+                       .role = group.info.role,
+                       .state = fleet_.state_of(stream),
+                       .n_requests = group.n_requests,
+                       .stats = group.stats});
+  }
   return reports;
 }
 
