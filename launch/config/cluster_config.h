@@ -70,11 +70,50 @@ struct LinkConfig {
   bool operator==(const LinkConfig&) const = default;
 };
 
+// What one client, or all of them, can take of the router. Times are patience with a client.
+struct LimitsConfig {
+  int connections = 16384;
+  size_t header_bytes = size_t{16} << 10;
+  size_t body_bytes = size_t{8} << 20;
+  int header_ms = 10'000;            // from the first byte of a header, or the connection, to its last
+  int body_ms = 60'000;              // for a body
+  int idle_ms = 75'000;              // between two requests of a connection
+  int write_ms = 30'000;             // until it took what it is sent
+  std::optional<int> prompt_tokens;  // nullopt: what the context allows
+  int choices = 128;                 // prompts × n
+  int stops = 16;
+  size_t stop_bytes = 4096;    // of each
+  int streams_per_key = 1024;  // choices that run or wait; a key's own line wins
+  int queued_per_key = 1024;   // choices of which no token has come
+
+  bool operator==(const LimitsConfig&) const = default;
+};
+
+struct TlsConfig {
+  std::filesystem::path certificate, key;  // PEM; empty: no TLS
+
+  bool given() const { return !certificate.empty(); }
+  bool operator==(const TlsConfig&) const = default;
+};
+
+struct ControlTlsConfig {
+  std::filesystem::path certificate, key, ca;  // PEM; each end shows its own, and holds the other's against `ca`
+
+  bool given() const { return !certificate.empty(); }
+  bool operator==(const ControlTlsConfig&) const = default;
+};
+
 struct RouterConfig {
   HostPort listen = {"127.0.0.1", 8000};   // HTTP
   HostPort control = {"127.0.0.1", 8001};  // leaders dial in here
   Switch colocated_retry = Switch::on;     // a decode group may prefill what no prefill group could
   int max_queued = 65536;                  // requests that wait; one more is refused
+  std::filesystem::path keys;              // of clients; empty: nobody needs one
+  std::filesystem::path join_token;        // of leaders; empty: they need none
+  TlsConfig tls;                           // of HTTP
+  ControlTlsConfig control_tls;
+  Switch allow_unauthenticated = Switch::off;  // other hosts may come without key or token
+  LimitsConfig limits;
 
   bool operator==(const RouterConfig&) const = default;
 };

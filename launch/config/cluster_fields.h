@@ -53,11 +53,49 @@ void fields(Visitor& key, LinkConfig& c) {
 }
 
 template <class Visitor>
+void fields(Visitor& key, LimitsConfig& c) {
+  constexpr Between kPatienceMs{1, 86'400'000};
+  key("connections", c.connections, Between{1, 1 << 20});
+  key("header_bytes", c.header_bytes, Between<size_t>{256, size_t{1} << 20});
+  key("body_bytes", c.body_bytes, Between<size_t>{256, size_t{1} << 30});
+  key("header_ms", c.header_ms, kPatienceMs);
+  key("body_ms", c.body_ms, kPatienceMs);
+  key("idle_ms", c.idle_ms, kPatienceMs);
+  key("write_ms", c.write_ms, kPatienceMs);
+  key("prompt_tokens", c.prompt_tokens, Between{1, 1 << 24});
+  // Stops and choices cost work for each token: the defaults are the most, too.
+  key("choices", c.choices, Between{1, 128});
+  key("stops", c.stops, Between{0, 16});
+  key("stop_bytes", c.stop_bytes, Between<size_t>{1, 4096});
+  key("streams_per_key", c.streams_per_key, Between{1, 1 << 24});
+  key("queued_per_key", c.queued_per_key, Between{1, 1 << 24});
+}
+
+template <class Visitor>
+void fields(Visitor& key, TlsConfig& c) {
+  key("certificate", c.certificate, Required{});
+  key("key", c.key, Required{});
+}
+
+template <class Visitor>
+void fields(Visitor& key, ControlTlsConfig& c) {
+  key("certificate", c.certificate, Required{});
+  key("key", c.key, Required{});
+  key("ca", c.ca, Required{});
+}
+
+template <class Visitor>
 void fields(Visitor& key, RouterConfig& c) {
   key("listen", c.listen);
   key("control", c.control);
   key("colocated_retry", c.colocated_retry);
   key("max_queued", c.max_queued, Between{1, 1 << 24});
+  key("keys", c.keys);
+  key("join_token", c.join_token);
+  key("tls", c.tls);
+  key("control_tls", c.control_tls);
+  key("allow_unauthenticated", c.allow_unauthenticated);
+  key("limits", c.limits);
 }
 
 template <class Visitor>

@@ -37,7 +37,7 @@ class Printer {
   }
 
   static std::string written(const std::string& value) { return value; }
-  static std::string written(const std::filesystem::path& value) { return value.string(); }
+  static std::string written(const std::filesystem::path& value) { return value.empty() ? "none" : value.string(); }
   static std::string written(int value) { return fmt::format("{}", value); }
   static std::string written(double value) { return fmt::format("{}", value); }
   static std::string written(size_t value) { return byte_size_text(value); }

@@ -98,6 +98,17 @@ void YamlReader::take(const YAML::Node& node, const std::string& key, HostPort& 
   if (!fits) fail_value(node, key, kExpected);
 }
 
+// true and false are YAML's other words for the same.
+void YamlReader::take(const YAML::Node& node, const std::string& key, Switch& value) {
+  if (node.IsScalar() && node.Scalar() == "true") {
+    value = Switch::on;
+  } else if (node.IsScalar() && node.Scalar() == "false") {
+    value = Switch::off;
+  } else {
+    value = static_cast<Switch>(index_of(node, key, names_of(value)));
+  }
+}
+
 void YamlReader::take(const YAML::Node& node, const std::string& key, std::vector<std::string>& hosts) {
   const bool filled = node.IsSequence() && node.size() > 0;
   if (!filled) fail_value(node, key, "a list of hosts, such as [node1, node2]");

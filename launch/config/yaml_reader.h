@@ -48,12 +48,13 @@ class YamlReader {
 
   // How each type of field is written.
   void take(const YAML::Node& node, const std::string& key, std::string& value, PlainName, Required = {});
-  void take(const YAML::Node& node, const std::string& key, std::filesystem::path& value, Required);
+  void take(const YAML::Node& node, const std::string& key, std::filesystem::path& value, Required = {});
   void take(const YAML::Node& node, const std::string& key, int& value, Between<int> allowed);
   void take(const YAML::Node& node, const std::string& key, double& value, Between<double> allowed);
   void take(const YAML::Node& node, const std::string& key, size_t& value, Between<size_t> allowed);
   void take(const YAML::Node& node, const std::string& key, std::optional<int>& value, Between<int> allowed);
   void take(const YAML::Node& node, const std::string& key, HostPort& value);
+  void take(const YAML::Node& node, const std::string& key, Switch& value);
   void take(const YAML::Node& node, const std::string& key, std::vector<std::string>& hosts);
   void take(const YAML::Node& node, const std::string& key, std::vector<GroupConfig>& groups, Required);
 

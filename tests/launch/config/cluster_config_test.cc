@@ -225,8 +225,49 @@ router.listen: 127.0.0.1:8000 (default)
 router.control: 127.0.0.1:8001 (default)
 router.colocated_retry: on (default)
 router.max_queued: 65536 (default)
+router.keys: none (default)
+router.join_token: none (default)
+router.tls.certificate: none (default)
+router.tls.key: none (default)
+router.control_tls.certificate: none (default)
+router.control_tls.key: none (default)
+router.control_tls.ca: none (default)
+router.allow_unauthenticated: off (default)
+router.limits.connections: 16384 (default)
+router.limits.header_bytes: 16KiB (default)
+router.limits.body_bytes: 8MiB (default)
+router.limits.header_ms: 10000 (default)
+router.limits.body_ms: 60000 (default)
+router.limits.idle_ms: 75000 (default)
+router.limits.write_ms: 30000 (default)
+router.limits.prompt_tokens: auto (default)
+router.limits.choices: 128 (default)
+router.limits.stops: 16 (default)
+router.limits.stop_bytes: 4KiB (default)
+router.limits.streams_per_key: 1024 (default)
+router.limits.queued_per_key: 1024 (default)
 deadline_ms: 60000 (default)
 )");
+}
+
+TEST(ClusterConfig, ASwitchIsAlsoTrueOrFalse) {
+  const auto reads = [](const char* word) {
+    return parse_cluster(with_groups(str("router: {allow_unauthenticated: ", word, "}")), "c.yaml")
+        .router.allow_unauthenticated;
+  };
+  EXPECT_EQ(reads("true"), Switch::on);
+  EXPECT_EQ(reads("on"), Switch::on);
+  EXPECT_EQ(reads("false"), Switch::off);
+  EXPECT_EQ(message_of(with_groups("router: {allow_unauthenticated: yes}")),
+            "cluster.yaml:2: router.allow_unauthenticated: expected one of on, off, found 'yes'");
+}
+
+TEST(ClusterConfig, TlsIsWholeOrAbsent) {
+  EXPECT_EQ(message_of(with_groups("router: {tls: {certificate: a.pem}}")),
+            "cluster.yaml:2: router.tls.key is missing");
+  EXPECT_EQ(message_of(with_groups("router: {control_tls: {certificate: a, key: b}}")),
+            "cluster.yaml:2: router.control_tls.ca is missing");
+  EXPECT_FALSE(parse_cluster(with_groups(""), "c.yaml").router.tls.given());
 }
 
 class LoadCluster : public testing::Test {
@@ -250,6 +291,17 @@ TEST_F(LoadCluster, ARelativeModelIsLookedForBesideTheYaml) {
   const auto model = write("models/m.gguf", "GGUF");
   const auto yaml = write("c.yaml", "model: models/../models/m.gguf\ngroups: [{name: a, role: mixed}]\n");
   EXPECT_EQ(load_cluster(yaml).model, model);
+}
+
+TEST_F(LoadCluster, FilesOfSecretsAreBesideTheYamlAndNeedNotBeThere) {
+  write("m.gguf", "GGUF");
+  const auto yaml = write("c.yaml",
+                          "model: m.gguf\ngroups: [{name: a, role: mixed}]\n"
+                          "router: {keys: k/../clients.keys, join_token: /etc/token}\n");
+  const ClusterConfig config = load_cluster(yaml);
+  EXPECT_EQ(config.router.keys, directory_ / "clients.keys");
+  EXPECT_EQ(config.router.join_token, "/etc/token");
+  EXPECT_EQ(config.router.tls, TlsConfig{});
 }
 
 TEST_F(LoadCluster, AModelThatIsNowhereIsAnErrorThatSaysWhatWasTried) {
