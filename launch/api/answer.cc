@@ -74,11 +74,18 @@ std::optional<ApiError> Answer::refusal_of(const std::vector<int>& prompt) const
   const int n_answer = request_.generation.max_tokens.value_or(1);
   if (prompt.empty()) return bad_request("The prompt has no tokens", field);
   if (const int highest = *std::ranges::max_element(prompt); highest >= n_vocab) {
-    return bad_request(fmt::format("Token {} is not in the vocabulary of {}", highest, n_vocab), field);
+    return bad_request(fmt::format("Token {} is not in the vocabulary of {}", highest, n_vocab), field,
+                       "invalid_value");
   }
   for (const LogitBias& bias : request_.generation.sampling.logit_bias) {
     if (bias.id < n_vocab) continue;
-    return bad_request(fmt::format("Token {} is not in the vocabulary of {}", bias.id, n_vocab), "logit_bias");
+    return bad_request(fmt::format("Token {} is not in the vocabulary of {}", bias.id, n_vocab), "logit_bias",
+                       "invalid_value");
+  }
+  if (n_prompt > rules_.most_prompt_tokens) {
+    return bad_request(
+        fmt::format("The prompt has {} tokens; this server takes {}", n_prompt, rules_.most_prompt_tokens), field,
+        "context_length_exceeded");
   }
   if (n_prompt > rules_.max_context - n_answer) {
     return bad_request(fmt::format("The model's context is {} tokens; the prompt has {} and the answer may have {}",

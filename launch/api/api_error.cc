@@ -49,6 +49,14 @@ ApiError too_large(std::string message) {
   return {413, std::move(message), kInvalidRequest, std::nullopt, "request_too_large"};
 }
 
+ApiError invalid_api_key(std::string message) {
+  return {401, std::move(message), kInvalidRequest, std::nullopt, "invalid_api_key"};
+}
+
+ApiError rate_limited(std::string message, double retry_after_s) {
+  return {429, std::move(message), "rate_limit_error", std::nullopt, "rate_limit_exceeded", retry_after_s};
+}
+
 ApiError overloaded(std::string message, double retry_after_s) {
   return {429, std::move(message), "rate_limit_error", std::nullopt, "overloaded", retry_after_s};
 }

@@ -26,6 +26,8 @@ ApiError model_not_found(std::string_view model);
 ApiError method_not_allowed(std::string_view method, std::string_view path);
 ApiError deadline_exceeded(std::string message);
 ApiError too_large(std::string message);
+ApiError invalid_api_key(std::string message);
+ApiError rate_limited(std::string message, double retry_after_s);
 ApiError overloaded(std::string message, double retry_after_s);
 ApiError unavailable(std::string message);
 ApiError internal_error(std::string message);

@@ -78,6 +78,15 @@ Refusal refusal_of_logprobs(CompletionDraft& draft) {
   return std::nullopt;
 }
 
+Refusal refusal_of_stops(const std::vector<std::string>& stops, const ApiRules& rules) {
+  if (stops.size() > rules.most_stops) {
+    return bad_request(fmt::format("stop: more than {} texts", rules.most_stops), "stop", "invalid_value");
+  }
+  const bool fits = std::ranges::all_of(stops, [&](const auto& s) { return s.size() <= rules.most_stop_bytes; });
+  if (fits) return std::nullopt;
+  return bad_request(fmt::format("stop: longer than {} bytes", rules.most_stop_bytes), "stop", "invalid_value");
+}
+
 Refusal refusal_of(CompletionDraft& draft, const ApiRules& rules) {
   const CompletionRequest& request = draft.request;
   const std::string prompt_field = request.endpoint == Endpoint::chat ? "messages" : "prompt";
@@ -91,6 +100,7 @@ Refusal refusal_of(CompletionDraft& draft, const ApiRules& rules) {
   if (draft.stream_options && !request.stream) {
     return bad_request("stream_options is only allowed when stream is true", "stream_options");
   }
+  if (Refusal refusal = refusal_of_stops(request.generation.stop, rules)) return refusal;
   if (Refusal refusal = refusal_of_tokens(draft)) return refusal;
   return refusal_of_logprobs(draft);
 }

@@ -5,6 +5,7 @@
 // One table says what becomes of each field of OpenAI's API: it is supported; it is ignored, because it could not
 // change the answer; or it is refused, because it would. A field that is in none of the three is refused, too.
 
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,6 +14,7 @@
 
 #include "core/engine/request.h"
 #include "launch/api/api_error.h"
+#include "launch/io/json_fields.h"
 #include "launch/io/prompts.h"
 
 namespace ferry {
@@ -24,6 +26,9 @@ struct ApiRules {
   std::string model;       // its name; a request that names another is refused
   int max_context = 0;     // tokens of prompt and answer together
   int most_choices = 128;  // prompts × n
+  int most_prompt_tokens = std::numeric_limits<int>::max();
+  size_t most_stops = kMostStops;
+  size_t most_stop_bytes = kMostStopBytes;  // of each
 };
 
 struct CompletionRequest {

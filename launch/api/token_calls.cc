@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "core/base/error.h"
 #include "core/base/quoted.h"
@@ -26,11 +28,12 @@ struct TokenizeCall {
   bool add_special_tokens = true;
 };
 
+constexpr std::string_view kTokenizeFields[] = {"prompt", "messages", "model", "add_special_tokens"};
+constexpr std::string_view kDetokenizeFields[] = {"tokens", "model"};
+
 Problem set_field(const std::string& name, const json& value, TokenizeCall& call) {
   if (name == "model") return set_text(value, call.model);
   if (name == "add_special_tokens") return set_flag(value, call.add_special_tokens);
-  if (name != "prompt" && name != "messages")
-    return "unknown field; fields are prompt or messages, model and add_special_tokens";
   if (call.prompt) return fmt::format("is given beside {}; only one of them can be", call.prompt_field);
   call.prompt_field = name;
   if (name == "messages") return set_conversation(value, call.prompt.emplace().emplace<std::vector<Message>>());
@@ -39,14 +42,19 @@ Problem set_field(const std::string& name, const json& value, TokenizeCall& call
   return {};
 }
 
+// `known`: names of fields.
 template <class Set>
-std::optional<ApiError> read(std::string_view body, const Set& set) {
+std::optional<ApiError> read(std::string_view body, std::span<const std::string_view> known, const Set& set) {
   try {
     const json object = parse_json(body, kMostLevels);
     if (!object.is_object()) return bad_request("The body must be a JSON object");
     for (const auto& [name, value] : object.items()) {
+      if (std::ranges::find(known, name) == known.end()) {
+        return bad_request(fmt::format("{}: unknown field; fields are {}", ferry::quoted(name), fmt::join(known, ", ")),
+                           name, "unknown_parameter");
+      }
       const Problem problem = value.is_null() ? Problem() : set(name, value);
-      if (!problem.empty()) return bad_request(fmt::format("{}: {}", name, problem), name);
+      if (!problem.empty()) return bad_request(fmt::format("{}: {}", name, problem), name, "invalid_value");
     }
   } catch (const Error& e) {
     return bad_request(str("The body cannot be read: ", e.what()));
@@ -65,14 +73,14 @@ std::vector<int> tokens_of(const TokenizeCall& call, const TextModel& model) {
 std::variant<std::string, ApiError> tokenize(std::string_view body, const TextModel& model, const ApiRules& rules) {
   TokenizeCall call;
   const auto set = [&call](const std::string& name, const json& value) { return set_field(name, value, call); };
-  if (const auto error = read(body, set)) return *error;
+  if (const auto error = read(body, kTokenizeFields, set)) return *error;
   if (!call.model.empty() && call.model != rules.model) return model_not_found(call.model);
   if (!call.prompt) return bad_request("prompt is missing", "prompt", "missing_parameter");
   try {
     const std::vector<int> tokens = tokens_of(call, model);
     return ordered_json({{"tokens", tokens}, {"count", tokens.size()}, {"max_model_len", rules.max_context}}).dump();
   } catch (const Error& e) {
-    return bad_request(e.what(), call.prompt_field);
+    return bad_request(e.what(), call.prompt_field, "invalid_value");
   }
 }
 
@@ -81,17 +89,16 @@ std::variant<std::string, ApiError> detokenize(std::string_view body, const Text
   std::string name_of_model;
   const auto set = [&](const std::string& name, const json& value) -> Problem {
     if (name == "model") return set_text(value, name_of_model);
-    if (name != "tokens") return "unknown field; fields are tokens and model";
     tokens.emplace();
     return value == json::array() ? Problem() : set_ids(value, *tokens);
   };
-  if (const auto error = read(body, set)) return *error;
+  if (const auto error = read(body, kDetokenizeFields, set)) return *error;
   if (!name_of_model.empty() && name_of_model != rules.model) return model_not_found(name_of_model);
   if (!tokens) return bad_request("tokens is missing", "tokens", "missing_parameter");
   for (const int token : *tokens) {
     if (token < model.tokenizer().n_vocab()) continue;
     return bad_request(fmt::format("Token {} is not in the vocabulary of {}", token, model.tokenizer().n_vocab()),
-                       "tokens");
+                       "tokens", "invalid_value");
   }
   return text_of(ordered_json({{"prompt", model.tokenizer().decode(*tokens)}}));
 }

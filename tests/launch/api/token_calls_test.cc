@@ -29,6 +29,7 @@ void expect_refused(Call call, const std::string& body, const std::string& param
   ASSERT_NE(error, nullptr) << body.substr(0, 200);
   EXPECT_EQ(error->status, status) << body.substr(0, 200);
   EXPECT_EQ(error->param.value_or(""), param) << body.substr(0, 200);
+  EXPECT_EQ(error->code.has_value(), !param.empty()) << body.substr(0, 200);
   EXPECT_THAT(error->message, HasSubstr(says));
 }
 
