@@ -14,6 +14,7 @@
 #include "launch/commands/command.h"
 #include "launch/commands/doctor.h"
 #include "launch/commands/generate.h"
+#include "launch/commands/keys.h"
 #include "launch/commands/plan.h"
 #include "launch/commands/router.h"
 #include "launch/commands/serve.h"
@@ -29,7 +30,7 @@ namespace {
 // In the order of `ferry --help`.
 constexpr void (*kCommands[])(CLI::App& app, Chosen& chosen) = {
     add_generate, add_batch, add_cluster, add_serve,  add_up,       add_router,
-    add_worker,   add_plan,  add_bench,   add_doctor, add_tokenize,
+    add_worker,   add_plan,  add_bench,   add_doctor, add_tokenize, add_keys,
 };
 
 // With it all commands fit a screen of 24 lines; a test counts.

@@ -1,0 +1,92 @@
+#include "launch/auth/gate.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "launch/auth/credentials.h"
+
+namespace ferry {
+
+namespace {
+constexpr double kRetryAfterS = 1;
+}
+
+Gate::Gate(const RouterConfig& config) : config_(config) {
+  if (!config.keys.empty()) keys_.emplace(config.keys);
+}
+
+std::variant<Caller, ApiError> Gate::identify(std::string_view authorization) {
+  if (!keys_) return Caller{};
+  const std::string shown = key_in(authorization);
+  if (shown.empty()) {
+    return refused(Refusal::no_key, invalid_api_key("This server wants an API key: Authorization: Bearer KEY"));
+  }
+  const std::optional<ApiKey> key = keys_->find(shown);
+  if (!key) return refused(Refusal::wrong_key, invalid_api_key("Incorrect API key provided"));
+  return Caller{.key = key->name,
+                .weight = key->weight,
+                .max_streams = key->max_streams.value_or(config_.limits.streams_per_key),
+                .max_queued = key->max_queued.value_or(config_.limits.queued_per_key)};
+}
+
+std::variant<Gate::Place, ApiError> Gate::admit(const Caller& caller, int n_choices) {
+  if (n_choices > caller.max_streams || n_choices > caller.max_queued) {
+    return bad_request(fmt::format("{} choices are more than this key can ever have at a time, which is {}", n_choices,
+                                   std::min(caller.max_streams, caller.max_queued)),
+                       "n");
+  }
+  Use& use = uses_[caller.key];
+  if (use.streams + n_choices > caller.max_streams) {
+    return refused(Refusal::streams, rate_limited(fmt::format("This key has {} of {} choices at a time already",
+                                                              use.streams, caller.max_streams),
+                                                  kRetryAfterS));
+  }
+  if (use.queued + n_choices > caller.max_queued) {
+    return refused(Refusal::queued, rate_limited(fmt::format("{} choices of this key wait already, of {} that may",
+                                                             use.queued, caller.max_queued),
+                                                 kRetryAfterS));
+  }
+  return std::variant<Place, ApiError>(std::in_place_type<Place>, use, n_choices);
+}
+
+ApiError Gate::refused(Refusal why, ApiError error) {
+  ++n_refused_[static_cast<size_t>(why)];
+  return error;
+}
+
+std::string Gate::metrics_text() const {
+  constexpr std::string_view kNames[kRefusals] = {"no_key", "wrong_key", "streams", "queued"};
+  std::string text =
+      "# HELP ferry_http_refused_total Requests that were not let in\n# TYPE ferry_http_refused_total counter\n";
+  for (size_t i = 0; i < kRefusals; ++i)
+    text += fmt::format("ferry_http_refused_total{{why=\"{}\"}} {}\n", kNames[i], n_refused_[i]);
+  if (!keys_) return text;
+  text += "# HELP ferry_key_choices Choices of a key now\n# TYPE ferry_key_choices gauge\n";
+  for (const auto& [name, use] : uses_) {
+    text += fmt::format("ferry_key_choices{{key=\"{}\",state=\"waiting\"}} {}\n", name, use.queued);
+    text += fmt::format("ferry_key_choices{{key=\"{}\",state=\"begun\"}} {}\n", name, use.streams - use.queued);
+  }
+  return text;
+}
+
+Gate::Place::Place(Use& use, int n_choices) : use_(&use), n_streams_(n_choices), n_queued_(n_choices) {
+  use.streams += n_choices;
+  use.queued += n_choices;
+}
+
+Gate::Place::Place(Place&& other) noexcept
+    : use_(std::exchange(other.use_, nullptr)), n_streams_(other.n_streams_), n_queued_(other.n_queued_) {}
+
+Gate::Place::~Place() {
+  if (!use_) return;
+  use_->streams -= n_streams_;
+  use_->queued -= n_queued_;
+}
+
+void Gate::Place::one_began() {
+  --n_queued_;
+  --use_->queued;
+}
+
+}  // namespace ferry

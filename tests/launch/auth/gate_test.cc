@@ -1,0 +1,104 @@
+#include "launch/auth/gate.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "launch/auth/credentials.h"
+#include "launch/auth/key_file.h"
+
+namespace ferry {
+namespace {
+
+using testing::HasSubstr;
+
+TEST(Credentials, AreTheBearersOrAPassword) {
+  EXPECT_EQ(key_in("Bearer abc"), "abc");
+  EXPECT_EQ(key_in("bEARER   abc"), "abc");
+  EXPECT_EQ(key_in("Basic bWU6YWJj"), "abc");       // me:abc
+  EXPECT_EQ(key_in("Basic bWU6YTpiYw=="), "a:bc");  // me:a:bc
+  for (const std::string none : {"", "Bearer", "Bearer ", "abc", "Bearerabc", "Basic", "Basic ?",
+                                 "Basic ====", "Basic bWU=", "Basic bWU6YWJ", "Digest abc"}) {
+    EXPECT_EQ(key_in(none), "") << none;
+  }
+  EXPECT_EQ(key_in("Bearer " + std::string(5000, 'a')), "");
+}
+
+class GateTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::filesystem::remove(config_.keys);
+    NewKey key = make_key("alice");
+    key.kept.max_streams = 3;
+    key.kept.weight = 2;
+    add_key(config_.keys, key.kept);
+    alice_ = "Bearer " + key.shown;
+  }
+  void TearDown() override { std::filesystem::remove(config_.keys); }
+
+  static int status(const std::variant<Gate::Place, ApiError>& answer) {
+    const auto* error = std::get_if<ApiError>(&answer);
+    return error ? error->status : 200;
+  }
+
+  RouterConfig config_ = {.keys = std::filesystem::path(testing::TempDir()) / "ferry_gate_keys",
+                          .limits = {.queued_per_key = 2}};
+  std::string alice_;
+};
+
+TEST_F(GateTest, WithoutAFileEverybodyComesInAndHasNoLimit) {
+  const RouterConfig open;
+  Gate gate(open);
+  const auto caller = gate.identify("");
+  EXPECT_EQ(std::get<Caller>(caller).key, "");
+  EXPECT_EQ(status(gate.admit(std::get<Caller>(caller), 1 << 20)), 200);
+}
+
+TEST_F(GateTest, WhoHasNoKeyOrAWrongOneIsToldSo) {
+  Gate gate(config_);
+  for (const std::string& shown : {std::string(), std::string("Bearer none"), alice_ + "0"}) {
+    const auto refused = gate.identify(shown);
+    const auto* error = std::get_if<ApiError>(&refused);
+    ASSERT_NE(error, nullptr) << shown;
+    EXPECT_EQ(error->status, 401);
+    EXPECT_EQ(error->code, "invalid_api_key");
+  }
+  EXPECT_THAT(gate.metrics_text(), HasSubstr("ferry_http_refused_total{why=\"no_key\"} 1\n"));
+  EXPECT_THAT(gate.metrics_text(), HasSubstr("ferry_http_refused_total{why=\"wrong_key\"} 2\n"));
+}
+
+TEST_F(GateTest, AKeyHasItsWeightAndItsLimits) {
+  Gate gate(config_);
+  const auto caller = std::get<Caller>(gate.identify(alice_));
+  EXPECT_EQ(caller.key, "alice");
+  EXPECT_EQ(caller.weight, 2);
+  EXPECT_EQ(caller.max_streams, 3) << "its own";
+  EXPECT_EQ(caller.max_queued, 2) << "that of all";
+}
+
+TEST_F(GateTest, ChoicesTakeUpPlacesUntilTheyEnd) {
+  Gate gate(config_);
+  const auto caller = std::get<Caller>(gate.identify(alice_));
+  EXPECT_EQ(status(gate.admit(caller, 3)), 400) << "these could never wait together";
+  {
+    auto two = gate.admit(caller, 2);
+    ASSERT_EQ(status(two), 200);
+    EXPECT_EQ(status(gate.admit(caller, 1)), 429) << "two wait";
+    std::get<Gate::Place>(two).one_began();
+    auto third = gate.admit(caller, 1);
+    ASSERT_EQ(status(third), 200);
+    std::get<Gate::Place>(two).one_began();
+    std::get<Gate::Place>(third).one_began();
+    const auto fourth = gate.admit(caller, 1);
+    ASSERT_EQ(status(fourth), 429) << "three run";
+    EXPECT_EQ(std::get<ApiError>(fourth).code, "rate_limit_exceeded");
+    EXPECT_TRUE(std::get<ApiError>(fourth).retry_after_s);
+    EXPECT_THAT(gate.metrics_text(), HasSubstr("ferry_key_choices{key=\"alice\",state=\"begun\"} 3\n"));
+  }
+  EXPECT_THAT(gate.metrics_text(), HasSubstr("ferry_key_choices{key=\"alice\",state=\"begun\"} 0\n"));
+  EXPECT_EQ(status(gate.admit(caller, 2)), 200);
+}
+
+}  // namespace
+}  // namespace ferry
