@@ -50,6 +50,9 @@ class RouterSide {
     stream_.reset();
     member_.engine().router_lost();
   }
+  void on(const StreamRefused& e) {
+    throw Error(str("the router does not let group ", member_.info().key.name, " in: ", e.why));
+  }
 
   Member& member_;
   ControlStream& control_;

@@ -28,7 +28,11 @@ struct StreamClosed {
   StreamId stream = 0;
   std::string why;
 };
-using ControlEvent = std::variant<StreamOpened, StreamMessage, StreamClosed>;
+// Somebody dialed who is not let in, or this end is not: no stream came of it.
+struct StreamRefused {
+  std::string why;
+};
+using ControlEvent = std::variant<StreamOpened, StreamMessage, StreamClosed, StreamRefused>;
 
 class ControlStream {
  public:

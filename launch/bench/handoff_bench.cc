@@ -4,6 +4,7 @@
 
 #include "core/base/error.h"
 #include "launch/runtime/compose.h"
+#include "launch/runtime/control_port.h"
 
 namespace ferry {
 
@@ -25,7 +26,7 @@ BenchCluster::BenchCluster(const std::string& yaml, const Overrides& overrides, 
     : config_(load_cluster(yaml, overrides)),
       n_vocab_(file.config.n_vocab),
       clock_(std::make_unique<SteadyClock>()),
-      server_(make_grpc_control_server(HostPort{config_.router.control.host, 0}.text())),
+      server_(listen_for_leaders(config_, 0)),
       router_({.model_hash = file.hash, .epoch = new_epoch(), .colocated_retry = false}, *clock_),
       service_(router_, *server_.streams),
       processes_([](std::string_view) {}) {

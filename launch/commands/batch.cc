@@ -10,7 +10,7 @@
 #include "launch/process/own_program.h"
 #include "launch/process/stop_signals.h"
 #include "launch/runtime/cluster_front.h"
-#include "transport/control/grpc_control.h"
+#include "launch/runtime/control_port.h"
 
 namespace ferry {
 
@@ -45,7 +45,7 @@ void leave(GroupProcesses& processes) {
 int serve(const BatchOptions& options, const ClusterConfig& config) {
   StopSignals signals;
   // Any free port: several batches can run beside each other, and beside a deployment.
-  ControlServer server = make_grpc_control_server(HostPort{config.router.control.host, 0}.text());
+  ControlServer server = listen_for_leaders(config, 0);
   ClusterFront front(config, *server.streams, options.prompts);
   GroupProcesses processes(print_group_line);
   start_groups(processes, options, config, server.port);

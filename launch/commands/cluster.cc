@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "core/base/error.h"
+#include "launch/auth/api_key.h"
 #include "launch/commands/prompt_options.h"
 #include "launch/runtime/cluster_front.h"
 #include "launch/runtime/worker.h"
@@ -58,6 +59,12 @@ std::string shared_address(Communicator& world, const MpiSession& session, const
   return address;
 }
 
+std::string shared_token(Communicator& world, const MpiSession& session) {
+  std::string token = session.rank() == 0 ? random_token() : std::string();
+  world.broadcast(token, [] {});
+  return token;
+}
+
 int run(const ClusterOptions& options) {
   const ClusterConfig config = load_cluster(options.cluster);
   MpiSession session;
@@ -70,11 +77,13 @@ int run(const ClusterOptions& options) {
   const auto world = session.split(0);
   const int group_index = group_of(session.rank(), config, n == n_ranks + 1);
   const auto group = session.split(group_index + 1);
+  // The job is all there is: nobody outside it has to know the token, so it needs no file.
+  const std::string token = shared_token(*world, session);
   std::optional<ControlServer> server;
   const bool routes = session.rank() == 0;
   if (routes) {
     const bool one_host = session.local_ranks() == n;
-    server = make_grpc_control_server(one_host ? "127.0.0.1:0" : "0.0.0.0:0");
+    server = make_grpc_control_server(one_host ? "127.0.0.1:0" : "0.0.0.0:0", {.join_token = token});
   }
   const std::string address = shared_address(*world, session, server ? &*server : nullptr);
   if (group_index == kRouter) return answer(options, config, *server->streams);
@@ -95,6 +104,7 @@ int run(const ClusterOptions& options) {
   run_worker({.config = config,
               .group = config.groups[group_index],
               .router = address,
+              .control = {.join_token = token},
               .ranks_on_this_host = session.local_ranks()},
              *group);
   if (router.joinable()) router.join();

@@ -68,7 +68,9 @@ HostReport examine(const Options& options, bool is_router_host) {
   const std::optional<ClusterConfig> config = examine_yaml(options.yaml, report.findings);
   if (!config) return report;
   examine_model(*config, machine, report.findings);
-  if (is_router_host) append(report.findings, port_findings(*config));
+  if (!is_router_host) return report;
+  append(report.findings, port_findings(*config));
+  append(report.findings, access_findings(*config));
   return report;
 }
 

@@ -8,8 +8,8 @@
 #include "launch/commands/prompt_options.h"
 #include "launch/process/stop_signals.h"
 #include "launch/runtime/cluster_front.h"
+#include "launch/runtime/control_port.h"
 #include "launch/runtime/serve_http.h"
-#include "transport/control/grpc_control.h"
 
 namespace ferry {
 
@@ -28,7 +28,7 @@ int run(const RouterOptions& options) {
     serve_http(config, signals);
     return kDone;
   }
-  ControlServer server = make_grpc_control_server(config.router.control.text());
+  ControlServer server = listen_for_leaders(config, config.router.control.port);
   spdlog::info("router: leaders dial in at {}", config.router.control.text());
   ClusterFront front(config, *server.streams, options.prompts);
   while (!front.done()) {

@@ -21,6 +21,8 @@ struct ServeOptions {
   int tp = 1;
   std::string listen = "127.0.0.1:8000";
   std::string control = "127.0.0.1:8001";
+  std::string keys;
+  bool allow_unauthenticated = false;
 };
 
 std::string quoted_yaml(const std::string& text) { return nlohmann::json(text).dump(); }  // JSON is YAML
@@ -32,11 +34,12 @@ std::string yaml_of(const ServeOptions& o) {
       "kv: {{page_tokens: {}, dtype: {}, memory: {}}}\n"
       "groups: [{{name: local, role: mixed, tp: {}}}]\n"
       "scheduling: {{max_batch_tokens: {}, max_sequences: {}}}\n"
-      "router: {{listen: {}, control: {}}}\n",
+      "router: {{listen: {}, control: {}, allow_unauthenticated: {}{}}}\n",
       quoted_yaml(std::filesystem::absolute(c.model).string()), config_name(c.compute),
       c.threads ? std::to_string(*c.threads) : "auto", c.chat_format, c.kv.page_tokens, config_name(c.kv.dtype),
       c.kv.memory, o.tp, c.scheduling.max_batch_tokens, c.scheduling.max_sequences, quoted_yaml(o.listen),
-      quoted_yaml(o.control));
+      quoted_yaml(o.control), o.allow_unauthenticated,
+      o.keys.empty() ? "" : ", keys: " + quoted_yaml(std::filesystem::absolute(o.keys).string()));
 }
 
 // The router and the group are processes of their own and read a cluster.yaml like any other.
@@ -74,6 +77,9 @@ void add_serve(CLI::App& app, Chosen& chosen) {
   command->add_option("--tp", options->tp, "Ranks that share the model")->capture_default_str();
   command->add_option("--listen", options->listen, "host:port of HTTP")->capture_default_str();
   command->add_option("--control", options->control, "host:port where the group dials in")->capture_default_str();
+  command->add_option("--keys", options->keys, "File of API keys (`ferry keys add`); clients need one then");
+  command->add_flag("--allow-unauthenticated", options->allow_unauthenticated,
+                    "Let other hosts in without a key, where --listen or --control lets them reach us");
   command->callback(
       [options, &chosen] { chosen = [options] { return deploy(TemporaryYaml(yaml_of(*options)).path()); }; });
 }

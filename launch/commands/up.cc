@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "core/base/error.h"
+#include "launch/config/exposure.h"
 #include "launch/process/back_off.h"
 #include "launch/process/groups.h"
 #include "launch/process/own_program.h"
@@ -109,6 +110,9 @@ int deploy(const std::string& yaml) {
   StopSignals signals;
   const ClusterConfig config = load_cluster(yaml);
   if (config.router.control.port == 0) throw Error("router.control: groups have to know the port; give one");
+  for (const auto& open : {open_http(config), open_control(config)}) {
+    if (open) throw Error(*open);
+  }
   Deployment deployment(yaml, config);
   pollfd signal = {.fd = signals.fd(), .events = POLLIN, .revents = 0};
   while (!signals.received()) {

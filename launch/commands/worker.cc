@@ -5,6 +5,7 @@
 #include "core/base/error.h"
 #include "launch/process/die_with_parent.h"
 #include "launch/runtime/compose.h"
+#include "launch/runtime/control_port.h"
 #include "launch/runtime/worker.h"
 
 namespace ferry {
@@ -27,6 +28,7 @@ int run(const WorkerOptions& options) {
   run_worker({.config = config,
               .group = *group,
               .router = options.router.empty() ? config.router.control.text() : options.router,
+              .control = control_security(config.router),
               .ranks_on_this_host = ranks_on_host_of(config, *group)},
              own.communicator());
   return kDone;

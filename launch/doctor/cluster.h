@@ -23,4 +23,7 @@ std::vector<Finding> fit_findings(const ClusterConfig& config, size_t weight_byt
 // Whether the router can listen where it should, tried out.
 std::vector<Finding> port_findings(const ClusterConfig& config);
 
+// Who could come in, and whether the files that say so can be used.
+std::vector<Finding> access_findings(const ClusterConfig& config);
+
 }  // namespace ferry

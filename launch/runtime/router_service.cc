@@ -1,5 +1,9 @@
 #include "launch/runtime/router_service.h"
 
+#include <spdlog/spdlog.h>
+
+#include <bit>
+
 #include "core/base/codec.h"
 
 namespace ferry {
@@ -16,9 +20,17 @@ void RouterService::turn(Duration patience) {
       }
     } else if (const auto* closed = std::get_if<StreamClosed>(&*event)) {
       router_.closed(closed->stream, closed->why);
+    } else if (const auto* refused = std::get_if<StreamRefused>(&*event)) {
+      turn_away(*refused);
     }
   }
   send();
+}
+
+// Whoever knocks all the time does not fill the log.
+void RouterService::turn_away(const StreamRefused& refused) {
+  router_.not_a_message();
+  if (std::has_single_bit(++n_refused_)) spdlog::warn("{}; {} attempts so far", refused.why, n_refused_);
 }
 
 void RouterService::send() {

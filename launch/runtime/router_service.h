@@ -18,8 +18,11 @@ class RouterService {
   void stop_groups();
 
  private:
+  void turn_away(const StreamRefused& refused);
+
   Router& router_;
   ControlStream& leaders_;
+  uint64_t n_refused_ = 0;  // that were no leaders of ours
 };
 
 }  // namespace ferry

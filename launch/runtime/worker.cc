@@ -29,7 +29,7 @@ void run_worker(const WorkerPlace& place, Communicator& group) {
 
   spdlog::info("group {}: {} ranks, {}, {} KV pages of {} tokens a rank; router at {}", settings.key.name, group.size(),
                ops->name(), member.info().n_pages(), settings.kv.page_tokens, place.router);
-  const auto control = make_grpc_control_client(place.router);
+  const auto control = make_grpc_control_client(place.router, place.control);
   lead(member, *control);
 }
 

@@ -6,6 +6,7 @@
 #include "core/model/model_file.h"
 #include "core/seam/communicator.h"
 #include "launch/config/cluster_config.h"
+#include "transport/control/control_security.h"
 
 namespace ferry {
 
@@ -13,6 +14,7 @@ struct WorkerPlace {
   const ClusterConfig& config;
   const GroupConfig& group;
   std::string router;          // "host:port" of the control port
+  ControlSecurity control;     // as the router has it
   int ranks_on_this_host = 1;  // of all groups
 };
 

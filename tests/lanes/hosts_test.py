@@ -26,7 +26,7 @@ CLUSTER = f"""model: {MODEL}
 threads: 1
 kv: {{memory: 64MiB}}
 scheduling: {{max_sequences: {WINDOW}}}
-router: {{control: 'head:8001'}}
+router: {{control: 'head:8001', join_token: join.token}}
 """
 ONE_PAIR = """groups:
   - {name: prefill-0, role: prefill, tp: 2, hosts: [nodeA, nodeB]}
@@ -48,6 +48,7 @@ ANSWERED_WITHIN_S = 90
 class HostsTest(program.ProgramTest):
     def setUp(self):
         super().setUp()
+        pathlib.Path(self.write("join.token", "shared-by-these-hosts\n")).chmod(0o600)
         self.hosts = hosts.Hosts(3, self.folder / "hosts")
         self.addCleanup(self.hosts.close)
 

@@ -19,12 +19,35 @@ namespace {
 constexpr Duration kFirstPause = std::chrono::milliseconds(100);
 constexpr Duration kLongestPause = std::chrono::seconds(2);
 
+struct Dialing {
+  const std::string address;
+  const ControlSecurity security;
+};
+
+std::shared_ptr<grpc::ChannelCredentials> credentials_of(const ControlSecurity& security) {
+  if (!security.encrypts()) return grpc::InsecureChannelCredentials();
+  return grpc::SslCredentials({.pem_root_certs = security.tls.ca,
+                               .pem_private_key = security.tls.key,
+                               .pem_cert_chain = security.tls.certificate});
+}
+
+// What will be so the next time, too. That the router did not like our certificate cannot be told from its going away.
+bool is_refusal(const grpc::Status& status) {
+  const auto says = [&](const char* what) { return status.error_message().find(what) != std::string::npos; };
+  // As OpenSSL says it, and BoringSSL: gRPC has one or the other.
+  return status.error_code() == grpc::StatusCode::UNAUTHENTICATED || says("certificate verify failed") ||
+         says("CERTIFICATE_VERIFY_FAILED");
+}
+
 // One attempt: a connection of its own, and one call over it.
 class ClientStream final : public GrpcStream<grpc::ClientBidiReactor<Frame, Frame>> {
  public:
   // `over` is called once after start(), by a thread of gRPC's. This has to live until then.
-  ClientStream(StreamId id, ControlEvents& events, const std::string& address, std::function<void()> over)
-      : GrpcStream(id, events), address_(address), over_(std::move(over)), stub_(channel_to(address)) {}
+  ClientStream(StreamId id, ControlEvents& events, const Dialing& dialing, std::function<void()> over)
+      : GrpcStream(id, events), dialing_(dialing), over_(std::move(over)), stub_(channel_to(dialing)) {
+    const std::string& token = dialing.security.join_token;
+    if (!token.empty()) context_.AddMetadata(kTokenKey, token);
+  }
 
   void start() {
     stub_.async()->Dial(&context_, this);
@@ -35,14 +58,14 @@ class ClientStream final : public GrpcStream<grpc::ClientBidiReactor<Frame, Fram
   bool was_confirmed() const { return confirmed_; }
 
  private:
-  static std::shared_ptr<grpc::Channel> channel_to(const std::string& address) {
+  static std::shared_ptr<grpc::Channel> channel_to(const Dialing& dialing) {
     grpc::ChannelArguments arguments;
     set_control_options([&](const char* name, int value) { arguments.SetInt(name, value); });
     arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);    // no back-off but ours
     arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 2000);  // also how long connecting may take
     arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 2000);
-    return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+    return grpc::CreateCustomChannel(dialing.address, credentials_of(dialing.security), arguments);
   }
 
   void OnReadInitialMetadataDone(bool ok) override {
@@ -61,12 +84,15 @@ class ClientStream final : public GrpcStream<grpc::ClientBidiReactor<Frame, Fram
 
   void OnDone(const grpc::Status& status) override {
     std::string why = why_closed();
-    if (why.empty()) why = status.ok() ? str(address_, " closed") : str(address_, ": ", status.error_message());
+    if (why.empty()) {
+      why = status.ok() ? str(dialing_.address, " closed") : str(dialing_.address, ": ", status.error_message());
+    }
     if (confirmed_) report(StreamClosed{id(), why});
+    if (is_refusal(status)) report(StreamRefused{why});
     over_();
   }
 
-  const std::string address_;
+  const Dialing& dialing_;
   const std::function<void()> over_;
   grpc::ClientContext context_;
   Control::Stub stub_;
@@ -75,7 +101,7 @@ class ClientStream final : public GrpcStream<grpc::ClientBidiReactor<Frame, Fram
 
 class GrpcControlClient final : public ControlStream {
  public:
-  explicit GrpcControlClient(std::string address) : address_(std::move(address)), dialer_([this] { keep_dialing(); }) {}
+  explicit GrpcControlClient(Dialing dialing) : dialing_(std::move(dialing)), dialer_([this] { keep_dialing(); }) {}
 
   ~GrpcControlClient() override {
     events_.close();
@@ -121,7 +147,7 @@ class GrpcControlClient final : public ControlStream {
     };
     std::unique_lock lock(mutex_);
     if (stopping_) return false;
-    stream_.emplace(id, events_, address_, over);
+    stream_.emplace(id, events_, dialing_, over);
     stream_->start();
     changed_.wait(lock, [&] { return is_over; });
     const bool was_confirmed = stream_->was_confirmed();
@@ -129,7 +155,7 @@ class GrpcControlClient final : public ControlStream {
     return was_confirmed;
   }
 
-  const std::string address_;
+  const Dialing dialing_;
   ControlEvents events_{kMaxUnreadBytes};
   std::mutex mutex_;
   std::condition_variable changed_;
@@ -140,9 +166,9 @@ class GrpcControlClient final : public ControlStream {
 
 }  // namespace
 
-std::unique_ptr<ControlStream> make_grpc_control_client(const std::string& address) {
+std::unique_ptr<ControlStream> make_grpc_control_client(const std::string& address, ControlSecurity security) {
   silence_grpc();
-  return std::make_unique<GrpcControlClient>(address);
+  return std::make_unique<GrpcControlClient>(Dialing{.address = address, .security = std::move(security)});
 }
 
 }  // namespace ferry

@@ -23,6 +23,8 @@ void set_control_options(Set set) {
   set(GRPC_ARG_MAX_SEND_MESSAGE_LENGTH, static_cast<int>(kMaxMessageBytes) + 1024);
 }
 
+constexpr const char* kTokenKey = "ferry-join-token";  // of the call's metadata
+
 // What goes wrong is an event or an Error here, and not also a line on stderr.
 inline void silence_grpc() {
   gpr_set_log_function([](gpr_log_func_args*) {});

@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "core/base/same_secret.h"
 #include "transport/control/ferry.grpc.pb.h"
 #include "transport/control/grpc_control.h"
 #include "transport/control/grpc_options.h"
@@ -15,7 +16,7 @@ class ServerStream;
 
 class GrpcControlServer final : public ControlStream, public Control::CallbackService {
  public:
-  GrpcControlServer(const std::string& address, std::function<void()> wake);
+  GrpcControlServer(const std::string& address, const ControlSecurity& security, std::function<void()> wake);
   ~GrpcControlServer() override;
 
   int port() const { return port_; }
@@ -30,7 +31,9 @@ class GrpcControlServer final : public ControlStream, public Control::CallbackSe
 
  private:
   grpc::ServerBidiReactor<Frame, Frame>* Dial(grpc::CallbackServerContext* context) override;
+  bool may_join(const grpc::CallbackServerContext& context) const;
 
+  const std::string join_token_;
   ControlEvents events_;
   int port_ = 0;
   std::mutex mutex_;
@@ -70,16 +73,35 @@ class ServerStream final : public GrpcStream<grpc::ServerBidiReactor<Frame, Fram
   GrpcControlServer& server_;
 };
 
-GrpcControlServer::GrpcControlServer(const std::string& address, std::function<void()> wake)
-    : events_(kMaxUnreadBytes, std::move(wake)) {
+// A call that is over before it began.
+class RefusedStream final : public grpc::ServerBidiReactor<Frame, Frame> {
+ public:
+  explicit RefusedStream(const std::string& why) { Finish(grpc::Status(grpc::StatusCode::UNAUTHENTICATED, why)); }
+
+ private:
+  void OnDone() override { delete this; }  // as gRPC has it: a reactor lives until then
+};
+
+std::shared_ptr<grpc::ServerCredentials> credentials_of(const ControlSecurity& security) {
+  if (!security.encrypts()) return grpc::InsecureServerCredentials();
+  grpc::SslServerCredentialsOptions options(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  options.pem_root_certs = security.tls.ca;
+  options.pem_key_cert_pairs.push_back({.private_key = security.tls.key, .cert_chain = security.tls.certificate});
+  return grpc::SslServerCredentials(options);
+}
+
+GrpcControlServer::GrpcControlServer(const std::string& address, const ControlSecurity& security,
+                                     std::function<void()> wake)
+    : join_token_(security.join_token), events_(kMaxUnreadBytes, std::move(wake)) {
   grpc::ServerBuilder builder;
   set_control_options([&](const char* name, int value) { builder.AddChannelArgument(name, value); });
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // two routers on one port would share its leaders
-  builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port_);
+  builder.AddListeningPort(address, credentials_of(security), &port_);
   builder.RegisterService(this);
   server_ = builder.BuildAndStart();
   if (!server_ || port_ == 0) {
-    throw Error(str("cannot listen on ", address, ": the port is taken, or the address is not one of this host's"));
+    throw Error(str("cannot listen on ", address, ": the port is taken, or the address is not one of this host's",
+                    security.encrypts() ? ", or router.control_tls has a file that is no PEM of its kind" : ""));
   }
 }
 
@@ -93,7 +115,18 @@ GrpcControlServer::~GrpcControlServer() {
   server_->Wait();
 }
 
+bool GrpcControlServer::may_join(const grpc::CallbackServerContext& context) const {
+  if (join_token_.empty()) return true;
+  const auto shown = context.client_metadata().find(kTokenKey);
+  return shown != context.client_metadata().end() &&
+         same_secret({shown->second.data(), shown->second.size()}, join_token_);
+}
+
 grpc::ServerBidiReactor<Frame, Frame>* GrpcControlServer::Dial(grpc::CallbackServerContext* context) {
+  if (!may_join(*context)) {
+    events_.push(StreamRefused{context->peer() + " dialed without the join token"}, kEventBytes);
+    return new RefusedStream("the router wants its join token, and this is not it: router.join_token");
+  }
   ServerStream* stream = nullptr;
   {
     const std::lock_guard lock(mutex_);
@@ -125,9 +158,10 @@ void GrpcControlServer::forget(StreamId stream) {
 
 }  // namespace
 
-ControlServer make_grpc_control_server(const std::string& address, std::function<void()> wake) {
+ControlServer make_grpc_control_server(const std::string& address, ControlSecurity security,
+                                       std::function<void()> wake) {
   silence_grpc();
-  auto server = std::make_unique<GrpcControlServer>(address, std::move(wake));
+  auto server = std::make_unique<GrpcControlServer>(address, security, std::move(wake));
   const int port = server->port();
   return {.streams = std::move(server), .port = port};
 }

@@ -82,6 +82,35 @@ TEST_F(GrpcControl, AClientWithoutAServerCanBeDestroyed) {
   EXPECT_FALSE(leader->wait(std::chrono::milliseconds(10)));
 }
 
+TEST_F(GrpcControl, WhoDoesNotShowTheTokenIsRefusedAndDisturbsNobody) {
+  const ControlSecurity ours = {.join_token = "a token of this test"};
+  ControlServer server = make_grpc_control_server("127.0.0.1:0", ours);
+  const std::string address = str("127.0.0.1:", server.port);
+  const auto leader = make_grpc_control_client(address, ours);
+  const StreamId at_router = next<StreamOpened>(*server.streams).stream;
+  next<StreamOpened>(*leader);
+  for (const char* token : {"", "a", "a token of this tesT", "a token of this test and more"}) {
+    const auto stranger = make_grpc_control_client(address, {.join_token = token});
+    EXPECT_THAT(next<StreamRefused>(*stranger).why, testing::HasSubstr("router.join_token")) << token;
+    EXPECT_THAT(next<StreamRefused>(*server.streams).why, testing::HasSubstr("127.0.0.1"));
+  }
+  server.streams->send(at_router, "still there");
+  EXPECT_EQ(next_message(*leader), "still there");
+}
+
+TEST_F(GrpcControl, ATokenThatNobodyAsksForIsNoReasonToRefuse) {
+  ControlServer server = make_grpc_control_server("127.0.0.1:0");
+  const auto leader = make_grpc_control_client(str("127.0.0.1:", server.port), {.join_token = "a token"});
+  next<StreamOpened>(*server.streams);
+  next<StreamOpened>(*leader);
+}
+
+TEST_F(GrpcControl, CertificatesThatAreNoneAreAnError) {
+  const ControlSecurity security = {.tls = {.certificate = "no", .key = "no", .ca = "no"}};
+  EXPECT_THAT([&] { make_grpc_control_server("127.0.0.1:0", security); },
+              testing::ThrowsMessage<Error>(testing::HasSubstr("router.control_tls")));
+}
+
 int connect_raw(int port) {
   const int socket_fd = socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in address{};

@@ -84,6 +84,7 @@ class Intruder {
     opened();
   }
   void take(const StreamClosed&) { closed(); }
+  void take(const StreamRefused& e) { throw Error(e.why); }
   void take(const StreamMessage& e) {
     const auto message = unpack<wire::ToLeader>(e.bytes);
     if (!message) throw Error("the router speaks another language");
