@@ -4,9 +4,12 @@
 
 #include <functional>
 
+#include "core/base/error.h"
+#include "launch/config/exposure.h"
+#include "launch/process/descriptor_limit.h"
+#include "launch/runtime/control_port.h"
 #include "launch/serve/http_server.h"
 #include "launch/serve/service.h"
-#include "transport/control/grpc_control.h"
 
 namespace ferry {
 
@@ -38,12 +41,26 @@ asio::awaitable<void> stop_when_told(StopSignals& signals, HttpServer& http, asi
   io.stop();
 }
 
+// Beside clients: leaders' streams, files, epoll.
+constexpr int kOtherDescriptors = 256;
+
+void make_room_for(int n_connections) {
+  const int n_descriptors = raise_descriptor_limit();
+  if (n_descriptors >= n_connections + kOtherDescriptors) return;
+  spdlog::warn(
+      "router.limits.connections is {}, but this process may only have {} files open: clients over that wait. "
+      "Raise it with ulimit -n {}",
+      n_connections, n_descriptors, n_connections + kOtherDescriptors);
+}
+
 }  // namespace
 
 void serve_http(const ClusterConfig& config, StopSignals& signals) {
+  make_room_for(config.router.limits.connections);
   asio::io_context io(1);
   Gateway* gateway = nullptr;  // made after the streams; until then nothing is there to be woken
-  ControlServer control = make_grpc_control_server(config.router.control.text(), [&io, &gateway] {
+  if (const auto open = open_http(config)) throw Error(*open);
+  ControlServer control = listen_for_leaders(config, config.router.control.port, [&io, &gateway] {
     asio::post(io, [&gateway] {
       if (gateway) gateway->wake();
     });
@@ -52,9 +69,11 @@ void serve_http(const ClusterConfig& config, StopSignals& signals) {
   Gateway the_gateway(io, cluster);
   gateway = &the_gateway;
   Service service(the_gateway);
-  HttpServer http(io, config.router.listen, {}, [&service](Exchange& exchange) { return service.answer(exchange); });
+  HttpServer http(io, config.router,
+                  {.identify = [&service](const HttpHeader& header) { return service.identify(header); },
+                   .answer = [&service](Exchange& exchange) { return service.answer(exchange); }});
   asio::co_spawn(io, stop_when_told(signals, http, io), asio::detached);
-  spdlog::info("router: HTTP at http://{}, leaders dial in at {}",
+  spdlog::info("router: HTTP at {}://{}, leaders dial in at {}", config.router.tls.given() ? "https" : "http",
                HostPort{config.router.listen.host, http.port()}.text(), config.router.control.text());
   io.run();
   cluster.stop_groups();

@@ -57,12 +57,20 @@ asio::awaitable<std::variant<Asked, ApiError>> understood(Endpoint endpoint, std
 // What runs on behalf of one exchange, until that is over, however it ends.
 class Running {
  public:
-  Running(Answer& answer, Bell& bell, Exchange& exchange, const CompletionSite& site)
-      : answer_(answer), bell_(bell), exchange_(exchange), site_(site), at_ms_(unix_ms()) {}
+  Running(Answer& answer, Bell& bell, Exchange& exchange, const CompletionSite& site, Gate::Place place)
+      : answer_(answer),
+        bell_(bell),
+        exchange_(exchange),
+        site_(site),
+        place_(std::move(place)),
+        began_(answer.request().n_choices()),
+        at_ms_(unix_ms()) {}
   ~Running() {
     for (const RequestId id : ids_) site_.gateway.cancel(id);
     site_.log.add({.id = exchange_.id(),
                    .endpoint = std::string(exchange_.path()),
+                   .key = exchange_.caller().key,
+                   .weight = exchange_.caller().weight,
                    .at_ms = at_ms_,
                    .n_prompt_tokens = n_prompt_,
                    .n_tokens = n_tokens_,
@@ -82,6 +90,8 @@ class Running {
 
  private:
   void take(size_t choice, const RequestEvent& event) {
+    if (!began_[choice]) place_.one_began();
+    began_[choice] = true;
     answer_.take(choice, event);
     n_tokens_ += static_cast<int>(event.tokens.size());
     account_ = event.account;
@@ -95,6 +105,8 @@ class Running {
   Bell& bell_;
   Exchange& exchange_;
   const CompletionSite& site_;
+  Gate::Place place_;
+  std::vector<bool> began_;  // by choice: something came of it
   std::vector<RequestId> ids_;
   const int64_t at_ms_;
   int n_prompt_ = 0, n_tokens_ = 0;
@@ -126,6 +138,9 @@ asio::awaitable<void> complete(Endpoint endpoint, Exchange& exchange, Completion
   auto asked = co_await understood(endpoint, exchange.request().body(), site);
   if (const auto* error = std::get_if<ApiError>(&asked)) co_return co_await exchange.reply(reply_of(*error));
 
+  auto place = site.gate.admit(exchange.caller(), static_cast<int>(std::get<Asked>(asked).requests.size()));
+  if (const auto* error = std::get_if<ApiError>(&place)) co_return co_await exchange.reply(reply_of(*error));
+
   Answer& answer = *std::get<Asked>(asked).answer;
   Bell bell(co_await asio::this_coro::executor);
   bool gone = false;
@@ -133,7 +148,7 @@ asio::awaitable<void> complete(Endpoint endpoint, Exchange& exchange, Completion
     gone = true;
     bell.ring();
   });
-  Running running(answer, bell, exchange, site);
+  Running running(answer, bell, exchange, site, std::move(std::get<Gate::Place>(place)));
   running.submit(std::move(std::get<Asked>(asked).requests),
                  std::chrono::milliseconds(site.gateway.cluster().config().deadline_ms));
   co_await send(answer, bell, exchange, gone);

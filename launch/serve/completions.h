@@ -11,6 +11,7 @@ namespace ferry {
 struct CompletionSite {
   Gateway& gateway;
   const ApiRules& rules;
+  Gate& gate;
   RequestLog& log;
   asio::thread_pool& helpers;  // for long texts: others need not wait for their tokens
 };

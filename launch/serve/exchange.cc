@@ -1,26 +1,45 @@
 #include "launch/serve/exchange.h"
 
-#include <sys/socket.h>
+#include <poll.h>
 
+#include "launch/serve/random_id.h"
 #include "launch/version.h"
 
 namespace ferry {
 
 namespace {
 
+constexpr auto kLookAgain = std::chrono::milliseconds(100);
+
 bool ended(tcp::socket& socket) {
-  char byte = 0;
-  const ssize_t n = recv(socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  return n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK);
+  pollfd end = {.fd = socket.native_handle(), .events = POLLRDHUP, .revents = 0};
+  return poll(&end, 1, 0) > 0;
+}
+
+// `watched` is emptied before the socket is gone.
+void wait_for_end(tcp::socket& socket, std::shared_ptr<std::function<void()>> watched) {
+  socket.async_wait(tcp::socket::wait_read, [watched, &socket](error_code failed) {
+    if (!*watched) return;
+    if (failed || ended(socket)) return std::exchange(*watched, {})();  // failed: this end was closed
+    // What is readable is the next request, or what TLS says before the end: it stays so, and nothing will tell.
+    auto pause = std::make_shared<asio::steady_timer>(socket.get_executor(), kLookAgain);
+    pause->async_wait([watched, &socket, pause](error_code) {
+      if (*watched) wait_for_end(socket, watched);
+    });
+  });
 }
 
 }  // namespace
 
-Exchange::Exchange(beast::tcp_stream& stream, const HttpRequest& request, std::string id,
-                   asio::steady_timer::duration patience)
+std::string_view path_of(const HttpHeader& header) {
+  const std::string_view target = {header.target().data(), header.target().size()};
+  return target.substr(0, target.find('?'));
+}
+
+Exchange::Exchange(WebStream& stream, const HttpRequest& request, asio::steady_timer::duration patience)
     : stream_(stream),
       request_(request),
-      id_(std::move(id)),
+      id_(random_id("req")),
       patience_(patience),
       keeps_alive_(request.keep_alive()),
       chunked_(request.version() >= 11) {}
@@ -32,10 +51,7 @@ Exchange::~Exchange() {
   stream_.socket().cancel(ignored);  // only the watch is left
 }
 
-std::string_view Exchange::path() const {
-  const std::string_view target = {request_.target().data(), request_.target().size()};
-  return target.substr(0, target.find('?'));
-}
+std::string_view Exchange::path() const { return path_of(request_); }
 
 template <class Body>
 void Exchange::fill_header(http::response<Body>& response, std::string_view type) {
@@ -96,12 +112,7 @@ asio::awaitable<void> Exchange::end_events() {
 
 void Exchange::watch(std::function<void()> gone) {
   gone_ = std::make_shared<std::function<void()>>(std::move(gone));
-  tcp::socket& socket = stream_.socket();
-  socket.async_wait(tcp::socket::wait_read, [watched = gone_, &socket](error_code failed) {
-    // What is readable may be the next request: then nothing more can be seen of the client's end. An error: this end
-    // was closed.
-    if (*watched && (failed || ended(socket))) std::exchange(*watched, {})();
-  });
+  wait_for_end(stream_.socket(), gone_);
 }
 
 }  // namespace ferry

@@ -8,11 +8,15 @@
 #include <utility>
 #include <vector>
 
-#include "launch/serve/asio.h"
+#include "launch/auth/gate.h"
+#include "launch/serve/web_stream.h"
 
 namespace ferry {
 
+using HttpHeader = http::request_header<>;
 using HttpRequest = http::request<http::string_body>;
+
+std::string_view path_of(const HttpHeader& header);  // without the query
 
 // No aggregate: gcc 12 destroys one that is made inside a co_await expression twice.
 struct HttpReply {
@@ -26,15 +30,16 @@ struct HttpReply {
 
 class Exchange {
  public:
-  // All outlive it. `patience`: with a client that does not read.
-  Exchange(beast::tcp_stream& stream, const HttpRequest& request, std::string id,
-           asio::steady_timer::duration patience);
+  // Both outlive it. `patience`: with a client that does not read.
+  Exchange(WebStream& stream, const HttpRequest& request, asio::steady_timer::duration patience);
   ~Exchange();
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
 
   const HttpRequest& request() const { return request_; }
-  std::string_view path() const;                     // without the query
+  std::string_view path() const;  // without the query
+  void identify(Caller caller) { caller_ = std::move(caller); }
+  const Caller& caller() const { return caller_; }
   const std::string& id() const { return id_; }      // x-request-id
   int status() const { return status_; }             // that was answered; 0: nothing yet
   bool keeps_alive() const { return keeps_alive_; }  // after the answer
@@ -54,9 +59,10 @@ class Exchange {
   template <class Body>
   void fill_header(http::response<Body>& response, std::string_view type);
 
-  beast::tcp_stream& stream_;
+  WebStream& stream_;
   const HttpRequest& request_;
   const std::string id_;
+  Caller caller_;
   const asio::steady_timer::duration patience_;
   int status_ = 0;
   bool keeps_alive_;

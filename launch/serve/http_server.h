@@ -1,31 +1,29 @@
 #pragma once
-// HTTP/1.1 over TCP on one thread: connections, limits and timeouts. What is asked and answered is its handler's.
+// HTTP/1.1 over TCP or TLS on one thread: connections, limits and timeouts. What is asked and answered is its
+// handler's.
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
+#include <variant>
 
 #include "launch/config/cluster_config.h"
 #include "launch/serve/exchange.h"
 
 namespace ferry {
 
-struct HttpLimits {
-  uint32_t header_bytes = 16 << 10;
-  uint64_t body_bytes = 8 << 20;
-  int connections = 16384;
-  // With a client that takes its time: over a header (which includes the wait for its beginning), over a body, with the
-  // next request, with what it is sent.
-  std::chrono::seconds header{10}, body{60}, idle{75}, write{30};
-};
-
 class HttpServer {
  public:
-  // Called for each request. When it returns without an answer, or throws, the client gets a 500.
-  using Handler = std::function<asio::awaitable<void>(Exchange& exchange)>;
+  struct Handlers {
+    // Called when a header is there: who is refused need not send a body, and nobody keeps it for him.
+    std::function<std::variant<Caller, HttpReply>(const HttpHeader& header)> identify;
+    // Called for each request. When it returns without an answer, or throws, the client gets a 500.
+    std::function<asio::awaitable<void>(Exchange& exchange)> answer;
+  };
 
-  // Error when it cannot listen there. Port 0: any. It outlives the run of `io`.
-  HttpServer(asio::io_context& io, const HostPort& address, const HttpLimits& limits, Handler handler);
+  // Error when it cannot listen there. Port 0: any. It outlives the run of `io`, `config` outlives it.
+  HttpServer(asio::io_context& io, const RouterConfig& config, Handlers handlers);
 
   int port() const { return acceptor_.local_endpoint().port(); }
   int n_connections() const { return static_cast<int>(connections_.size()); }
@@ -35,15 +33,29 @@ class HttpServer {
 
  private:
   asio::awaitable<void> accept();
+  asio::awaitable<void> pause();
   asio::awaitable<void> serve(tcp::socket socket);
-  asio::awaitable<bool> exchange(beast::tcp_stream& stream, beast::flat_buffer& buffer, bool first);
+  struct Connection {
+    Connection(tcp::socket socket, asio::ssl::context* tls, bool is_welcome)
+        : stream(std::move(socket), tls), welcome(is_welcome) {}
+
+    WebStream stream;
+    const bool welcome;  // there was room when it came
+    beast::flat_buffer buffer;
+    bool first = true;  // it has had no request yet
+  };
+  using Parser = http::request_parser<http::string_body>;
+  asio::awaitable<bool> exchange(Connection& connection);
+  asio::awaitable<error_code> read_header(Connection& connection, Parser& parser);
+  asio::awaitable<error_code> read_body(Connection& connection, Parser& parser);
   asio::awaitable<void> answer(Exchange& exchange);
 
   asio::io_context& io_;
-  const HttpLimits limits_;
-  const Handler handler_;
+  const LimitsConfig& limits_;
+  const Handlers handlers_;
+  std::optional<asio::ssl::context> tls_;
   tcp::acceptor acceptor_;
-  std::set<beast::tcp_stream*> connections_;
+  std::set<WebStream*> connections_;
   int n_busy_ = 0;
 };
 

@@ -35,6 +35,8 @@ ordered_json json_of(const RequestRecord& r) {
   const Account& a = r.account;
   return {{"id", r.id},
           {"endpoint", r.endpoint},
+          {"key", r.key},
+          {"weight", r.weight},
           {"at_ms", r.at_ms},
           {"end", r.end},
           {"prompt_tokens", r.n_prompt_tokens},

@@ -12,6 +12,8 @@ namespace ferry {
 struct RequestRecord {
   std::string id;        // x-request-id
   std::string endpoint;  // "/v1/chat/completions"
+  std::string key;       // name of the API key; empty: nobody needs one
+  double weight = 1;     // of the key
   int64_t at_ms = 0;     // Unix time of its arrival
   int n_prompt_tokens = 0;
   int n_tokens = 0;

@@ -16,8 +16,13 @@ namespace {
 
 ApiRules rules_of(const ClusterRouter& cluster) {
   const int longest = cluster.file().config.max_context;
+  const LimitsConfig& limits = cluster.config().router.limits;
   return {.model = cluster.config().model.stem().string(),
-          .max_context = std::min(cluster.config().max_context.value_or(longest), longest)};
+          .max_context = std::min(cluster.config().max_context.value_or(longest), longest),
+          .most_choices = limits.choices,
+          .most_prompt_tokens = limits.prompt_tokens.value_or(longest),
+          .most_stops = static_cast<size_t>(limits.stops),
+          .most_stop_bytes = limits.stop_bytes};
 }
 
 HttpReply reply_of_call(std::variant<std::string, ApiError> answer) {
@@ -31,6 +36,14 @@ bool matches(std::string_view pattern, std::string_view path) {
   return path.starts_with(pattern) && path.size() > pattern.size();
 }
 
+std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
+
+// For a program that asks for data, a browser's question for a password is an odd answer.
+std::string challenge_for(const HttpHeader& header) {
+  const bool is_browser = view(header[http::field::accept]).find("text/html") != std::string_view::npos;
+  return is_browser ? "Basic realm=\"ferry: any name, an API key as password\"" : "Bearer";
+}
+
 std::string last_of(std::string_view path) { return std::string(path.substr(path.rfind('/') + 1)); }
 
 }  // namespace
@@ -38,6 +51,7 @@ std::string last_of(std::string_view path) { return std::string(path.substr(path
 Service::Service(Gateway& gateway)
     : gateway_(gateway),
       rules_(rules_of(gateway.cluster())),
+      gate_(gateway.cluster().config().router),
       started_(std::chrono::system_clock::to_time_t(std::chrono::system_clock::now())),
       readiness_(gateway) {}
 
@@ -63,6 +77,15 @@ const Service::Route* Service::find(http::verb method, std::string_view path) {
 }
 
 bool Service::known(std::string_view path) { return find(http::verb::get, path) || find(http::verb::post, path); }
+
+std::variant<Caller, HttpReply> Service::identify(const HttpHeader& header) {
+  if (path_of(header) == "/health") return Caller{};  // says nothing but that the process lives
+  auto caller = gate_.identify(view(header[http::field::authorization]));
+  if (auto* known = std::get_if<Caller>(&caller)) return std::move(*known);
+  HttpReply reply = reply_of(std::get<ApiError>(caller));
+  reply.fields.emplace_back("WWW-Authenticate", challenge_for(header));
+  return reply;
+}
 
 asio::awaitable<void> Service::answer(Exchange& exchange) {
   const http::verb method = exchange.request().method();
@@ -118,7 +141,7 @@ asio::awaitable<void> Service::ready(Exchange& exchange) {
 }
 
 asio::awaitable<void> Service::metrics(Exchange& exchange) {
-  HttpReply reply(metrics_text(gateway_.cluster().router()) + gateway_.latencies().text());
+  HttpReply reply(metrics_text(gateway_.cluster().router()) + gateway_.latencies().text() + gate_.metrics_text());
   reply.type = "text/plain; version=0.0.4; charset=utf-8";
   return exchange.reply(std::move(reply));
 }

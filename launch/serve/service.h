@@ -8,9 +8,11 @@ namespace ferry {
 
 class Service {
  public:
-  // The gateway outlives it.
+  // The gateway outlives it. Error when the file of keys is not as it has to be.
   explicit Service(Gateway& gateway);
 
+  // Whose request this is, known from its header alone; or the answer to somebody who is not let in.
+  std::variant<Caller, HttpReply> identify(const HttpHeader& header);
   asio::awaitable<void> answer(Exchange& exchange);
 
  private:
@@ -35,10 +37,13 @@ class Service {
   asio::awaitable<void> metrics(Exchange& exchange);
   asio::awaitable<void> requests(Exchange& exchange);
   asio::awaitable<void> request(Exchange& exchange);
-  CompletionSite site() { return {.gateway = gateway_, .rules = rules_, .log = log_, .helpers = helpers_}; }
+  CompletionSite site() {
+    return {.gateway = gateway_, .rules = rules_, .gate = gate_, .log = log_, .helpers = helpers_};
+  }
 
   Gateway& gateway_;
   const ApiRules rules_;
+  Gate gate_;
   const int64_t started_;  // Unix time, in seconds
   RequestLog log_;
   Readiness readiness_;

@@ -1,0 +1,28 @@
+#include "launch/serve/web_stream.h"
+
+#include <array>
+
+namespace ferry {
+
+namespace {
+constexpr size_t kMostUnread = 16 << 20;
+}
+
+asio::awaitable<void> WebStream::open() {
+  if (tls_) co_await tls_->async_handshake(asio::ssl::stream_base::server, asio::use_awaitable);
+}
+
+// Bytes that nobody reads would make the kernel throw away the answer that is still on its way to their sender.
+asio::awaitable<void> WebStream::close_gently(asio::steady_timer::duration patience) {
+  expires_after(patience);
+  error_code failed;
+  if (tls_) co_await tls_->async_shutdown(asio::redirect_error(asio::use_awaitable, failed));
+  failed = {};
+  socket().shutdown(tcp::socket::shutdown_send, failed);
+  std::array<char, 4096> unread;
+  for (size_t n_read = 0; !failed && n_read < kMostUnread;) {
+    n_read += co_await tcp_.async_read_some(asio::buffer(unread), asio::redirect_error(asio::use_awaitable, failed));
+  }
+}
+
+}  // namespace ferry
