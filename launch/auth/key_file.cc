@@ -43,7 +43,7 @@ Number number(std::string_view text, Number low, Number high, const Place& place
   Number value{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   const bool fits = error == std::errc{} && end == text.data() + text.size() && value >= low && value <= high;
-  if (!fits) place.fail(fmt::format("{} is no number from {} to {}", quoted(text), low, high));
+  if (!fits) place.fail(fmt::format("{} is no number from {} to {}", ferry::quoted(text), low, high));
   return value;
 }
 
@@ -57,7 +57,7 @@ void set_option(ApiKey& key, std::string_view word, const Place& place) {
   } else if (name == "max_queued") {
     key.max_queued = number(value, 1, kMostStreams, place);
   } else {
-    place.fail(str("unknown ", quoted(name), "; ", kForm));
+    place.fail(str("unknown ", ferry::quoted(name), "; ", kForm));
   }
 }
 
@@ -71,7 +71,7 @@ ApiKey parse_line(const std::string& line, const Place& place) {
   ApiKey key;
   std::string secret;
   words >> key.name >> secret;
-  if (!is_name(key.name)) place.fail(str(quoted(key.name), " is no name of letters, digits, '.', '_' and '-'"));
+  if (!is_name(key.name)) place.fail(str(ferry::quoted(key.name), " is no name of letters, digits, '.', '_' and '-'"));
   const std::string_view form = secret;
   const bool fits = form.starts_with("sha256:") && form.size() == 7 + 16 + 1 + 64 && form[23] == ':' &&
                     is_hex(form.substr(7, 16), 16) && is_hex(form.substr(24), 64);
@@ -141,7 +141,7 @@ void remove_key(const std::filesystem::path& file, const std::string& name) {
   if (!std::filesystem::exists(file)) throw Error(str("there is no file ", file.string()));
   rewrite_guarded(file, [&](const std::string& text) {
     if (!has(parse_keys(text, file.string()), name))
-      throw Error(str(file.string(), ": no key is called ", quoted(name)));
+      throw Error(str(file.string(), ": no key is called ", ferry::quoted(name)));
     std::vector<std::string> lines = lines_of(text);
     std::erase_if(lines, [&](const std::string& line) {
       return !is_blank(line) && parse_line(line, Place{.file = file.native()}).name == name;
