@@ -167,7 +167,7 @@ double Fleet::load_of(StreamId decode) const {
   return std::max(static_cast<double>(group.n_requests) / group.info.max_sequences, used);
 }
 
-std::optional<Route> Fleet::best_route(std::span<const int> prompt, const std::set<StreamId>& without) const {
+std::optional<Fleet::Route> Fleet::best_route(std::span<const int> prompt, const std::set<StreamId>& without) const {
   const Prefixes::Blocks blocks = prefixes_.blocks_of(prompt);
   std::optional<Route> best;
   std::tuple<int64_t, double, int> least;
@@ -183,7 +183,7 @@ std::optional<Route> Fleet::best_route(std::span<const int> prompt, const std::s
   return best ? best : best_mixed(without);
 }
 
-std::optional<Route> Fleet::best_mixed(const std::set<StreamId>& without) const {
+std::optional<Fleet::Route> Fleet::best_mixed(const std::set<StreamId>& without) const {
   std::optional<Route> best;
   for (const auto& [stream, group] : groups_) {
     if (group.info.role != Role::mixed || without.contains(stream) || !has_room(stream)) continue;
@@ -192,7 +192,7 @@ std::optional<Route> Fleet::best_mixed(const std::set<StreamId>& without) const 
   return best;
 }
 
-std::optional<Route> Fleet::best_colocated(std::optional<StreamId> rather) const {
+std::optional<Fleet::Route> Fleet::best_colocated(std::optional<StreamId> rather) const {
   if (rather && has_room(*rather)) return Route{*rather, *rather};
   std::optional<Route> best;
   for (const auto& [stream, group] : groups_) {

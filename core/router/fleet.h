@@ -21,17 +21,17 @@
 
 namespace ferry {
 
-struct Route {
-  StreamId prefill = 0, decode = 0;
-  bool colocated() const { return prefill == decode; }
-  bool operator==(const Route&) const = default;
-};
-
 enum class GroupState : uint8_t { ready, draining, drained, silent, failing, probed };
 std::string_view name_of(GroupState state);
 
 class Fleet {
  public:
+  struct Route {
+    StreamId prefill = 0, decode = 0;
+    bool colocated() const { return prefill == decode; }
+    bool operator==(const Route&) const = default;
+  };
+
   Fleet(const PathRules& paths, uint64_t router_epoch, const Clock& clock);
 
   struct Group {

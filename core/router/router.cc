@@ -157,7 +157,7 @@ void Router::assign_again() {
   }
 }
 
-std::optional<Route> Router::first_route(Served& served) const {
+std::optional<Fleet::Route> Router::first_route(Served& served) const {
   const bool is_short = served.request.prompt.size() < static_cast<size_t>(rules_.colocate_below);
   const auto alone = is_short ? fleet_.best_colocated() : std::nullopt;
   served.account.short_prompt = alone.has_value();

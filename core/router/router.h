@@ -127,6 +127,7 @@ class Router {
   int n_aborting() const { return static_cast<int>(aborting_.size()); }  // aborts that are not answered
 
  private:
+  using Route = Fleet::Route;
   struct Served {
     Request request;
     Tenant tenant;

@@ -1,6 +1,7 @@
 #include "launch/api/completion_fields.h"
 
 #include <array>
+#include <map>
 #include <span>
 
 #include "core/base/quoted.h"
@@ -48,11 +49,21 @@ Problem set_stream_options(const json& value, Draft& out) {
   return {};
 }
 
+Problem set_tier(const json& value, Draft& out) {
+  static const std::map<std::string, Priority> kTiers = {
+      {"priority", Priority::high}, {"auto", Priority::normal}, {"default", Priority::normal}, {"flex", Priority::low}};
+  const auto tier = value.is_string() ? kTiers.find(value.get<std::string>()) : kTiers.end();
+  if (tier == kTiers.end()) return expected(R"("auto", "default", "flex" or "priority")", value);
+  out.request.priority = tier->second;
+  return {};
+}
+
 const std::array kShared = {
     supported("model", [](const json& v, Draft& d) { return set_text(v, d.model); }),
     supported("n", [](const json& v, Draft& d) { return set_whole(v, 1, kMostN, d.request.n); }),
     supported("stream", [](const json& v, Draft& d) { return set_flag(v, d.request.stream); }),
     supported("stream_options", set_stream_options),
+    supported("service_tier", set_tier),
     ignored("user"),
 };
 
@@ -72,7 +83,6 @@ const std::array kChat = {
     ignored("prompt_cache_key"),
     ignored("prompt_cache_retention"),
     ignored("safety_identifier"),
-    ignored("service_tier"),
     ignored("store"),
     refused("audio"),
     refused("function_call", [](const json& v, Draft&) { return only(v == "none", "\"none\""); }),

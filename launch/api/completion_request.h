@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/engine/request.h"
+#include "core/router/fair_queue.h"
 #include "launch/api/api_error.h"
 #include "launch/io/json_fields.h"
 #include "launch/io/prompts.h"
@@ -36,6 +37,7 @@ struct CompletionRequest {
   std::vector<Prompt> prompts;  // of chat: one
   int n = 1;                    // choices for each prompt
   Generation generation = {.sampling = {.temperature = 1}};
+  Priority priority = Priority::normal;  // service_tier
   bool echo = false;
   bool stream = false;
   bool include_usage = false;  // at the end of a stream; elsewhere it is always there

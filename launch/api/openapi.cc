@@ -43,6 +43,8 @@ constexpr std::string_view kDocument = R"json({
     "stream": {"type": ["boolean", "null"]},
     "stream_options": {"type": ["object", "null"], "additionalProperties": false, "properties": {
       "include_usage": {"type": "boolean"}, "include_obfuscation": {"type": "boolean"}}},
+    "service_tier": {"enum": ["auto", "default", "flex", "priority", null],
+      "description": "Where many wait: priority is served first, flex last"},
     "user": {"description": "Ignored"}}},
   "chat_request": {"allOf": [{"$ref": "#/components/schemas/generation"}, {"type": "object", "required": ["messages"],
    "properties": {
@@ -53,7 +55,7 @@ constexpr std::string_view kDocument = R"json({
     "metadata": {"description": "Ignored"}, "parallel_tool_calls": {"description": "Ignored"},
     "prediction": {"description": "Ignored"}, "prompt_cache_key": {"description": "Ignored"},
     "prompt_cache_retention": {"description": "Ignored"}, "safety_identifier": {"description": "Ignored"},
-    "service_tier": {"description": "Ignored"}, "store": {"description": "Ignored"},
+    "store": {"description": "Ignored"},
     "audio": {"type": "null", "description": "Refused"}, "functions": {"maxItems": 0, "description": "Refused"},
     "function_call": {"enum": ["none", null], "description": "Refused"},
     "modalities": {"description": "Only [\"text\"]"}, "reasoning_effort": {"type": "null", "description": "Refused"},

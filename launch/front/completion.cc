@@ -15,10 +15,20 @@ ResultMs times_of(const Account& account) {
           .total = account.total_ms};
 }
 
+std::string policy_of(const Account& account) {
+  if (account.prefill.empty()) return {};  // it went nowhere
+  if (account.prefill != account.decode) return "disaggregated";
+  return account.short_prompt ? "short_prompt" : "colocated";
+}
+
 }  // namespace
 
 Route route_of(const Account& account) {
-  Route route = {.prefill = account.prefill, .decode = account.decode, .attempts = account.attempts, .retries = {}};
+  Route route = {.prefill = account.prefill,
+                 .decode = account.decode,
+                 .policy = policy_of(account),
+                 .attempts = account.attempts,
+                 .retries = {}};
   for (const Account::Retry& retry : account.retries)
     route.retries.push_back({.rung = std::string(name_of(retry.rung)), .why = retry.why});
   return route;

@@ -26,7 +26,11 @@ ordered_json json_of(const ResultMs& ms) {
 ordered_json json_of(const Route& route) {
   ordered_json retries = ordered_json::array();
   for (const Route::Retry& retry : route.retries) retries.push_back({{"rung", retry.rung}, {"why", retry.why}});
-  return {{"prefill", route.prefill}, {"decode", route.decode}, {"attempts", route.attempts}, {"retries", retries}};
+  return {{"prefill", route.prefill},
+          {"decode", route.decode},
+          {"policy", route.policy},
+          {"attempts", route.attempts},
+          {"retries", retries}};
 }
 
 std::string text_of(const ordered_json& json) {

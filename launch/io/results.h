@@ -23,6 +23,7 @@ struct Route {
   };
   std::string prefill;  // group names, of the last attempt
   std::string decode;
+  std::string policy;  // "disaggregated", "short_prompt" or "colocated": why both are the same group
   int attempts = 0;
   std::vector<Retry> retries;
 };

@@ -16,6 +16,7 @@ RouterRules rules_of(const ClusterConfig& config, const ModelFile& file) {
                     .min_gb_per_s = config.link.min_gb_per_s},
           .colocated_retry = config.router.colocated_retry == Switch::on,
           .most_queued = static_cast<size_t>(config.router.max_queued),
+          .colocate_below = config.router.colocate_below,
           .milestones = milestones_of("router")};
 }
 

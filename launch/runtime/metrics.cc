@@ -39,6 +39,9 @@ void add_requests(Text& text, const Router& router) {
   text.value(R"(state="waiting")", router.n_waiting());
   text.value(R"(state="served")", router.n_served() - router.n_waiting());
   text.value(R"(state="aborting")", router.n_aborting());
+  text.family("queue", "gauge", "Requests that wait for their first attempt, by priority");
+  for (const Priority p : {Priority::high, Priority::normal, Priority::low})
+    text.value(fmt::format(R"(priority="{}")", name_of(p)), router.n_waiting(p));
   text.family("retries_total", "counter", "Attempts after a failed one, by rung of the ladder");
   for (const Rung rung : {Rung::same_pair, Rung::other_prefill, Rung::other_decode, Rung::colocated})
     text.value(fmt::format(R"(rung="{}")", name_of(rung)), c.retries[static_cast<size_t>(rung)]);
@@ -60,6 +63,8 @@ void add_groups(Text& text, const std::vector<Router::GroupReport>& groups) {
     text.value(of(g, R"(state="shared")"), g.stats.pages.shared);
     text.value(of(g, R"(state="quarantined")"), g.stats.pages.quarantined);
   }
+  text.family("group_state", "gauge", "1 for the state that a group is in");
+  for (const auto& g : groups) text.value(of(g, fmt::format(R"(state="{}")", name_of(g.state))), 1);
   text.family("sequences", "gauge", "Sequences in a group, by state");
   for (const auto& g : groups) {
     text.value(of(g, R"(state="waiting")"), g.stats.n_waiting);

@@ -80,11 +80,12 @@ class Running {
   Running(const Running&) = delete;
   Running& operator=(const Running&) = delete;
 
-  void submit(std::vector<Request> requests, Duration budget) {
+  void submit(std::vector<Request> requests, Duration budget, const Tenant& tenant) {
     for (size_t choice = 0; choice < requests.size(); ++choice) {
       n_prompt_ += static_cast<int>(requests[choice].prompt.size());
-      ids_.push_back(site_.gateway.submit(std::move(requests[choice]), budget,
-                                          [this, choice](const RequestEvent& event) { take(choice, event); }));
+      ids_.push_back(site_.gateway.submit(
+          std::move(requests[choice]), budget, [this, choice](const RequestEvent& event) { take(choice, event); },
+          tenant));
     }
   }
 
@@ -150,7 +151,8 @@ asio::awaitable<void> complete(Endpoint endpoint, Exchange& exchange, Completion
   });
   Running running(answer, bell, exchange, site, std::move(std::get<Gate::Place>(place)));
   running.submit(std::move(std::get<Asked>(asked).requests),
-                 std::chrono::milliseconds(site.gateway.cluster().config().deadline_ms));
+                 std::chrono::milliseconds(site.gateway.cluster().config().deadline_ms),
+                 {.priority = answer.request().priority});
   co_await send(answer, bell, exchange, gone);
 }
 

@@ -12,11 +12,11 @@ Gateway::Gateway(asio::io_context& io, ClusterRouter& cluster) : io_(io), cluste
   asio::co_spawn(io_, keep_time(), asio::detached);
 }
 
-RequestId Gateway::submit(Request request, Duration budget, Sink sink) {
+RequestId Gateway::submit(Request request, Duration budget, Sink sink, const Tenant& tenant) {
   const RequestId id = request.id = next_id_++;
   sinks_.emplace(id, std::make_shared<const Sink>(std::move(sink)));
   latencies_.began(id, cluster_.clock().now());
-  cluster_.router().submit(std::move(request), budget);
+  cluster_.router().submit(std::move(request), budget, tenant);
   wake();
   return id;
 }

@@ -21,7 +21,7 @@ class Gateway {
   Gateway(asio::io_context& io, ClusterRouter& cluster);
 
   // The request's events go to `sink`, the last one last; sinks may submit and cancel.
-  RequestId submit(Request request, Duration budget, Sink sink);
+  RequestId submit(Request request, Duration budget, Sink sink, const Tenant& tenant = {});
   void cancel(RequestId id);  // its sink hears nothing more
 
   void wake();  // from any thread: a leader said something

@@ -128,6 +128,7 @@ TEST(CompletionRequest, ValuesThatAreNoneOfTheFieldAreRefusedByItsName) {
             {body(R"("stream_options":{"usage":true},"stream":true)"), "stream_options", "invalid_value", "'usage'"},
             {body(R"("stream_options":{"include_usage":1},"stream":true)"), "stream_options", "invalid_value"},
             {body(R"("stream_options":{})"), "stream_options", nullptr, "only allowed when stream is true"},
+            {body(R"("service_tier":"gold")"), "service_tier", "invalid_value", "\"priority\", found"},
             {body(R"("min_tokens":8,"max_tokens":7)"), "min_tokens", nullptr, "more than max_tokens"},
         });
   }
@@ -173,6 +174,9 @@ TEST(CompletionRequest, FieldsAreRead) {
   EXPECT_EQ(r.generation.sampling.logit_bias, (std::vector<LogitBias>{{.id = 7, .bias = -100}}));
   EXPECT_EQ(r.generation.logprobs, 4);
   EXPECT_TRUE(r.stream && r.include_usage);
+  EXPECT_EQ(r.priority, Priority::normal);
+  EXPECT_EQ(good(Endpoint::text, text(R"("service_tier":"priority")")).priority, Priority::high);
+  EXPECT_EQ(good(Endpoint::text, text(R"("service_tier":"flex")")).priority, Priority::low);
 }
 
 TEST(CompletionRequest, AbsentAndNullFieldsHaveTheDefaultsOfOpenAI) {

@@ -34,11 +34,9 @@ TEST(ApiErrors, HaveTheBodyThatClientsReadWhateverTheTextIs) {
 
 TEST(ApiErrors, HaveTheStatusOfTheirKind) {
   const std::vector<std::pair<ApiError, int>> kinds = {
-      {not_found("/x"), 404},
-      {model_not_found("x"), 404},   {method_not_allowed("x", "/"), 405},
-      {deadline_exceeded("x"), 408}, {too_large("x"), 413},
-      {overloaded("x", 2), 429},     {internal_error("x"), 500},
-      {unavailable("x"), 503}};
+      {not_found("/x"), 404},        {model_not_found("x"), 404}, {method_not_allowed("x", "/"), 405},
+      {deadline_exceeded("x"), 408}, {too_large("x"), 413},       {overloaded("x", 2), 429},
+      {internal_error("x"), 500},    {unavailable("x"), 503}};
   for (const auto& [error, status] : kinds) {
     EXPECT_EQ(error.status, status);
     EXPECT_TRUE(error.code) << status;

@@ -18,7 +18,7 @@ Result example() {
           .error = "",
           .logprobs = {{.id = 7, .logprob = -0.1f, .top = {{7, -0.1f}, {9, -2.4f}}}},
           .usage = {.prompt_tokens = 2, .completion_tokens = 1, .cached_tokens = 0},
-          .route = {.prefill = "prefill-0", .decode = "decode-0", .attempts = 1},
+          .route = {.prefill = "prefill-0", .decode = "decode-0", .policy = "disaggregated", .attempts = 1},
           .kv = {.bytes = 2048, .transport = "shm"},
           .ms = {.queue = 0.0004, .prefill = 1.23456, .ttft = 3, .total = 10.5}};
 }
@@ -28,7 +28,7 @@ TEST(Results, TheJsonLineIsTheOneOfTheManual) {
             R"({"id":"a","prompt_ids":[1,2],"ids":[7],"text":"Grüße\n","finish_reason":"stop","error":null,)"
             R"("logprobs":[{"id":7,"logprob":-0.1,"top":[[7,-0.1],[9,-2.4]]}],)"
             R"("usage":{"prompt_tokens":2,"completion_tokens":1,"cached_tokens":0},)"
-            R"("route":{"prefill":"prefill-0","decode":"decode-0","attempts":1,"retries":[]},)"
+            R"("route":{"prefill":"prefill-0","decode":"decode-0","policy":"disaggregated","attempts":1,"retries":[]},)"
             R"("kv":{"bytes":2048,"kept_tokens":0,"transport":"shm"},)"
             R"("ms":{"queue":0.0,"reserve":0.0,"prefill":1.235,"exposed_transfer":0.0,"verify":0.0,"attach":0.0,)"
             R"("ttft":3.0,"total":10.5}})");
