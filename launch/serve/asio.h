@@ -2,7 +2,8 @@
 // The names of Boost.Asio and Boost.Beast that serving uses, short.
 
 #include <boost/asio.hpp>
-#include <boost/beast.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
 
 namespace ferry {
 

@@ -150,9 +150,10 @@ asio::awaitable<void> complete(Endpoint endpoint, Exchange& exchange, Completion
     bell.ring();
   });
   Running running(answer, bell, exchange, site, std::move(std::get<Gate::Place>(place)));
-  running.submit(std::move(std::get<Asked>(asked).requests),
-                 std::chrono::milliseconds(site.gateway.cluster().config().deadline_ms),
-                 {.priority = answer.request().priority});
+  running.submit(
+      std::move(std::get<Asked>(asked).requests),
+      std::chrono::milliseconds(site.gateway.cluster().config().deadline_ms),
+      {.key = exchange.caller().key, .weight = exchange.caller().weight, .priority = answer.request().priority});
   co_await send(answer, bell, exchange, gone);
 }
 
