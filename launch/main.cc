@@ -35,6 +35,7 @@ constexpr void (*kCommands[])(CLI::App& app, Chosen& chosen) = {
 
 // With it all commands fit a screen of 24 lines; a test counts.
 constexpr const char* kFooter =
+    "Before the command: -v, -vv to log more, -q, -qq less; --version\n"
     "Example: ferry doctor launch/examples/quickstart.yaml\n"
     "Exit codes: 0 done, 1 not as needed, 2 usage, 3 some requests failed";
 constexpr size_t kNameColumn = 20;
@@ -60,9 +61,10 @@ void describe(CLI::App& app, Common& common) {
   app.fallthrough();
   app.footer(kFooter);
   app.get_formatter()->column_width(kNameColumn);
-  app.set_version_flag("--version", [] { return "ferry " + version() + " (" + build_summary() + ")"; });
-  app.add_flag("-v,--verbose", common.verbose, "log more; twice: everything");
-  app.add_flag("-q,--quiet", common.quiet, "log warnings only; twice: errors only");
+  app.get_help_ptr()->group("");  // the footer says it in a line
+  app.set_version_flag("--version", [] { return "ferry " + version() + " (" + build_summary() + ")"; })->group("");
+  app.add_flag("-v,--verbose", common.verbose, "log more; twice: everything")->group("");
+  app.add_flag("-q,--quiet", common.quiet, "log warnings only; twice: errors only")->group("");
 }
 
 // What is no option and no command stands in remaining(); the library only says that a command is required.

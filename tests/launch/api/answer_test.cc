@@ -41,8 +41,8 @@ TEST(Answer, WhatTheModelCannotTakeIsRefusedByTheNameOfTheField) {
     EXPECT_THAT(tiny.refusal->message, HasSubstr(says));
   };
   expect_refused(Endpoint::text, R"({"prompt":""})", "prompt", "none", "no tokens");
-  expect_refused(Endpoint::text, R"({"prompt":[1,300]})", "prompt", "none", "Token 300 is not in the vocabulary");
-  expect_refused(Endpoint::text, R"({"prompt":"a","logit_bias":{"300":1}})", "logit_bias", "none", "Token 300");
+  expect_refused(Endpoint::text, R"({"prompt":[1,300]})", "prompt", "invalid_value", "Token 300 is not in the vocabulary");
+  expect_refused(Endpoint::text, R"({"prompt":"a","logit_bias":{"300":1}})", "logit_bias", "invalid_value", "Token 300");
   expect_refused(Endpoint::text, R"({"prompt":"a","max_tokens":512})", "prompt", "context_length_exceeded",
                  "context is 512 tokens; the prompt has 1 and the answer may have 512");
   expect_refused(Endpoint::text, R"({"prompt":"a","max_tokens":2147483647})", "prompt", "context_length_exceeded", "");
