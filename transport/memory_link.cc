@@ -91,10 +91,11 @@ class Pages {
 
 class MemoryLink final : public KvLink {
  public:
-  MemoryLink(Members& members, size_t memory_bytes);
+  MemoryLink(Members& members, std::unique_ptr<Pages> pages);
+  MemoryLink(Members& members, std::span<std::byte> memory);
   ~MemoryLink() override;
 
-  std::span<std::byte> memory() override { return pages_.span(); }
+  std::span<std::byte> memory() override { return memory_; }
   ChannelId open() override;
   std::string address(ChannelId channel) const override;
   PeerId connect(ChannelId channel, const std::string& address) override;
@@ -130,7 +131,8 @@ class MemoryLink final : public KvLink {
   void copy(const Put& put);
 
   Members& members_;
-  Pages pages_;
+  std::unique_ptr<Pages> pages_;  // where the memory is its own
+  std::span<std::byte> memory_;
   int id_ = 0;
   ChannelId next_channel_ = 0;
   PeerId next_peer_ = 0;
@@ -141,11 +143,15 @@ class MemoryLink final : public KvLink {
   LinkCounters counters_;
 };
 
-MemoryLink::MemoryLink(Members& members, size_t memory_bytes) : members_(members), pages_(memory_bytes) {
+MemoryLink::MemoryLink(Members& members, std::span<std::byte> memory) : members_(members), memory_(memory) {
   const std::lock_guard lock(members_.mutex);
   id_ = static_cast<int>(members_.memory_bytes.size());
-  members_.memory_bytes.push_back(memory_bytes);
-  members_.alive[id_].memory = pages_.span();
+  members_.memory_bytes.push_back(memory.size());
+  members_.alive[id_].memory = memory;
+}
+
+MemoryLink::MemoryLink(Members& members, std::unique_ptr<Pages> pages) : MemoryLink(members, pages->span()) {
+  pages_ = std::move(pages);
 }
 
 MemoryLink::~MemoryLink() {
@@ -194,7 +200,7 @@ void MemoryLink::close(ChannelId channel) {
 
 void MemoryLink::put(PeerId peer, std::span<const Piece> pieces) {
   const Peer& to = connected(peer);
-  check_inside(pieces, pages_.span().size(), to.memory_bytes);
+  check_inside(pieces, memory_.size(), to.memory_bytes);
   if (to.broken) return;
   posted_.push_back(Put{.peer = peer, .pieces = joined(pieces)});
   counters_.bytes_put += bytes_of(pieces);
@@ -279,7 +285,7 @@ std::optional<LinkEvent> MemoryLink::next_received() {
 }
 
 void MemoryLink::copy(const Put& put) {
-  const std::span<std::byte> from = pages_.span();
+  const std::span<std::byte> from = memory_;
   const std::span<std::byte> to = members_.alive.at(peers_.at(put.peer).address.link).memory;
   for (const Piece& piece : put.pieces) std::memmove(&to[piece.to], &from[piece.from], piece.bytes);
 }
@@ -290,7 +296,10 @@ MemoryFabric::MemoryFabric() : members_(std::make_unique<Members>()) {}
 MemoryFabric::~MemoryFabric() = default;
 
 std::unique_ptr<KvLink> MemoryFabric::make_link(size_t memory_bytes) {
-  return std::make_unique<MemoryLink>(*members_, memory_bytes);
+  return std::make_unique<MemoryLink>(*members_, std::make_unique<Pages>(memory_bytes));
+}
+std::unique_ptr<KvLink> MemoryFabric::make_link(std::span<std::byte> memory) {
+  return std::make_unique<MemoryLink>(*members_, memory);
 }
 
 void MemoryFabric::kill(const std::string& address) {

@@ -17,7 +17,11 @@ class MemoryFabric {
   MemoryFabric();
   ~MemoryFabric();
 
-  std::unique_ptr<KvLink> make_link(size_t memory_bytes);  // the fabric outlives it; may be called from any thread
+  // The fabric outlives the link. May be called from any thread.
+  std::unique_ptr<KvLink> make_link(size_t memory_bytes);
+  // Over memory that outlives it, perhaps of a device that copies within this process do not reach: then nothing can be
+  // put there.
+  std::unique_ptr<KvLink> make_link(std::span<std::byte> memory);
 
   // Links are named by the address of any of their channels.
   // As if that rank's process had died: nothing gets in or out any more, and every peer finds it broken.

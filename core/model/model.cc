@@ -24,24 +24,29 @@ Model::Model(ModelConfig config, const TpSlice& slice, ModelWeights weights, Mod
       limits_(limits),
       ops_(ops),
       group_(group),
-      kv_head_of_(local_kv_heads(config_, slice)) {
+      batch_(ops.device()),
+      kv_head_of_(ops.device(), local_kv_heads(config_, slice)),
+      inverse_frequencies_(ops.device(), config_.inverse_frequencies) {
   const size_t rows = limits.max_rows;
-  for (auto* x : {&hidden_, &normed_, &partial_}) x->resize(rows * config_.width);
-  for (auto* x : {&q_, &attended_}) x->resize(rows * slice.q_heads.size() * config_.head_dim);
-  for (auto* x : {&k_, &v_}) x->resize(rows * slice.kv_heads.size() * config_.head_dim);
-  for (auto* x : {&gate_, &up_}) x->resize(rows * slice.ffn.size());
-  logits_.resize(static_cast<size_t>(limits.max_logit_rows) * slice.vocab.size());
+  const auto room_for = [&](size_t n) { return DeviceArray<float>(ops.device(), n); };
+  for (auto* x : {&hidden_, &normed_, &partial_}) *x = room_for(rows * config_.width);
+  for (auto* x : {&q_, &attended_}) *x = room_for(rows * slice.q_heads.size() * config_.head_dim);
+  for (auto* x : {&k_, &v_}) *x = room_for(rows * slice.kv_heads.size() * config_.head_dim);
+  for (auto* x : {&gate_, &up_}) *x = room_for(rows * slice.ffn.size());
+  host_logits_.resize(static_cast<size_t>(limits.max_logit_rows) * slice.vocab.size());
+  logits_ = room_for(host_logits_.size());
 }
 
 std::span<const float> Model::forward(const Batch& batch, const KvLayout& layout, std::span<std::byte> kv,
                                       const LayerDone& layer_done) {
   const int n_rows = batch.n_rows(), n_logits = static_cast<int>(batch.logit_rows.size());
   check(n_rows <= limits_.max_rows && n_logits <= limits_.max_logit_rows, "a batch fits the model's buffers");
-  const BatchView view = batch.view();
+  batch_.assign(batch);
+  const BatchView& view = batch_.view();
 
   // The vocabulary is sharded: each rank embeds the tokens it holds, zeros elsewhere.
   ops_.embed({.table = &weights_.embedding(),
-              .tokens = batch.tokens.data(),
+              .tokens = batch_.tokens(),
               .out = hidden_.data(),
               .n_rows = n_rows,
               .first_token = slice_.vocab.begin,
@@ -67,13 +72,15 @@ std::span<const float> Model::forward(const Batch& batch, const KvLayout& layout
   }
 
   ops_.select_rows({.x = hidden_.data(),
-                    .rows = batch.logit_rows.data(),
+                    .rows = batch_.logit_rows(),
                     .out = partial_.data(),
                     .n_rows = n_logits,
                     .width = config_.width});
   norm(partial_.data(), weights_.output_norm, normed_.data(), n_logits);
   matmul(*weights_.output, normed_.data(), logits_.data(), n_logits);
-  return {logits_.data(), static_cast<size_t>(n_logits) * slice_.vocab.size()};
+  const std::span logits = std::span(host_logits_).first(static_cast<size_t>(n_logits) * slice_.vocab.size());
+  ops_.device().download(host_logits_.data(), logits_.data(), logits.size_bytes());
+  return logits;
 }
 
 void Model::project_qkv(const LayerWeights& w, const BatchView& batch) {
@@ -106,12 +113,12 @@ void Model::feed_forward(const LayerWeights& w, int n_rows) {
   matmul(*w.down, gate_.data(), partial_.data(), n_rows);
 }
 
-void Model::add_to_residual(const std::vector<float>& post_norm, int n_rows) {
-  if (!post_norm.empty()) norm(partial_.data(), post_norm, partial_.data(), n_rows);
+void Model::add_to_residual(const DeviceArray<float>& post_norm, int n_rows) {
+  if (post_norm.size() > 0) norm(partial_.data(), post_norm, partial_.data(), n_rows);
   ops_.add({.x = hidden_.data(), .y = partial_.data(), .n = static_cast<int64_t>(n_rows) * config_.width});
 }
 
-void Model::norm(const float* x, const std::vector<float>& weight, float* out, int n_rows) {
+void Model::norm(const float* x, const DeviceArray<float>& weight, float* out, int n_rows) {
   ops_.rms_norm({.x = x,
                  .weight = weight.data(),
                  .out = out,
@@ -120,11 +127,11 @@ void Model::norm(const float* x, const std::vector<float>& weight, float* out, i
                  .epsilon = config_.rms_epsilon});
 }
 
-void Model::head_norm_and_rope(float* x, const std::vector<float>& weight, int n_heads, const BatchView& batch) {
-  if (!weight.empty()) norm(x, weight, x, batch.n_rows * n_heads);  // a head is a row of head_dim
+void Model::head_norm_and_rope(float* x, const DeviceArray<float>& weight, int n_heads, const BatchView& batch) {
+  if (weight.size() > 0) norm(x, weight, x, batch.n_rows * n_heads);  // a head is a row of head_dim
   ops_.rope({.x = x,
              .positions = batch.positions,
-             .inverse_frequencies = config_.inverse_frequencies.data(),
+             .inverse_frequencies = inverse_frequencies_.data(),
              .n_rows = batch.n_rows,
              .n_heads = n_heads,
              .head_dim = config_.head_dim,
@@ -132,8 +139,8 @@ void Model::head_norm_and_rope(float* x, const std::vector<float>& weight, int n
              .pairs = config_.rope_pairs});
 }
 
-void Model::matmul(const Weight& w, const float* x, float* y, int n_rows, const std::vector<float>& bias) {
-  ops_.matmul({.w = &w, .x = x, .y = y, .bias = bias.empty() ? nullptr : bias.data(), .n_rows = n_rows});
+void Model::matmul(const Weight& w, const float* x, float* y, int n_rows, const DeviceArray<float>& bias) {
+  ops_.matmul({.w = &w, .x = x, .y = y, .bias = bias.data(), .n_rows = n_rows});
 }
 
 }  // namespace ferry

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/engine/batch.h"
+#include "core/engine/device_batch.h"
 #include "core/kv/kv_layout.h"
 #include "core/model/model_config.h"
 #include "core/model/weights.h"
@@ -29,7 +30,8 @@ class Model {
   // Called when the keys and values of the batch's rows are in the pages of `layer`.
   using LayerDone = std::function<void(int layer)>;
 
-  // Runs the batch over this rank's KV memory: [n logit rows, local vocab], valid until the next call.
+  // Runs the batch over this rank's KV memory, which the ops' device has: [n logit rows, local vocab], valid until the
+  // next call.
   std::span<const float> forward(const Batch& batch, const KvLayout& layout, std::span<std::byte> kv,
                                  const LayerDone& layer_done);
 
@@ -41,10 +43,10 @@ class Model {
   void project_qkv(const LayerWeights& w, const BatchView& batch);
   void attend(const LayerWeights& w, const KvLayer& kv, const BatchView& batch);
   void feed_forward(const LayerWeights& w, int n_rows);
-  void add_to_residual(const std::vector<float>& post_norm, int n_rows);
-  void norm(const float* x, const std::vector<float>& weight, float* out, int n_rows);
-  void head_norm_and_rope(float* x, const std::vector<float>& weight, int n_heads, const BatchView& batch);
-  void matmul(const Weight& w, const float* x, float* y, int n_rows, const std::vector<float>& bias = {});
+  void add_to_residual(const DeviceArray<float>& post_norm, int n_rows);
+  void norm(const float* x, const DeviceArray<float>& weight, float* out, int n_rows);
+  void head_norm_and_rope(float* x, const DeviceArray<float>& weight, int n_heads, const BatchView& batch);
+  void matmul(const Weight& w, const float* x, float* y, int n_rows, const DeviceArray<float>& bias = {});
 
   const ModelConfig config_;
   const TpSlice slice_;
@@ -52,17 +54,20 @@ class Model {
   const ModelLimits limits_;
   Ops& ops_;
   Communicator& group_;
-  std::vector<int> kv_head_of_;  // [local query heads]
+  DeviceBatch batch_;                       // that runs
+  DeviceArray<int> kv_head_of_;             // [local query heads]
+  DeviceArray<float> inverse_frequencies_;  // [n_rotated / 2]
 
   // Activations, sized for max_rows.
-  std::vector<float> hidden_;     // [rows, width], the residual stream
-  std::vector<float> normed_;     // [rows, width]
-  std::vector<float> q_;          // [rows, local query heads, head_dim]
-  std::vector<float> k_, v_;      // [rows, local KV heads, head_dim]
-  std::vector<float> attended_;   // [rows, local query heads, head_dim]
-  std::vector<float> gate_, up_;  // [rows, local ffn]
-  std::vector<float> partial_;    // [rows, width], this rank's part of a sum over ranks
-  std::vector<float> logits_;     // [logit rows, local vocab]
+  DeviceArray<float> hidden_;     // [rows, width], the residual stream
+  DeviceArray<float> normed_;     // [rows, width]
+  DeviceArray<float> q_;          // [rows, local query heads, head_dim]
+  DeviceArray<float> k_, v_;      // [rows, local KV heads, head_dim]
+  DeviceArray<float> attended_;   // [rows, local query heads, head_dim]
+  DeviceArray<float> gate_, up_;  // [rows, local ffn]
+  DeviceArray<float> partial_;    // [rows, width], this rank's part of a sum over ranks
+  DeviceArray<float> logits_;     // [logit rows, local vocab]
+  std::vector<float> host_logits_;
 };
 
 }  // namespace ferry

@@ -9,33 +9,34 @@ MatrixSlice columns_of(const MatrixView& m, Range columns) { return {m, 0, m.n_r
 Range times(Range heads, int head_dim) { return {heads.begin * head_dim, heads.end * head_dim}; }
 
 // [columns) of a matrix of one row, as floats; nothing where the model has no such vector.
-std::vector<float> vector_of(const MatrixView& m, Range columns) {
+DeviceArray<float> vector_of(const MatrixView& m, Range columns, Device& device) {
   if (!m.data) return {};
   std::vector<float> values(columns.size());
   dequantize_row(columns_of(m, columns), 0, values);
-  return values;
+  return {device, values};
 }
-std::vector<float> vector_of(const MatrixView& m) { return vector_of(m, {0, m.n_cols}); }
+DeviceArray<float> vector_of(const MatrixView& m, Device& device) { return vector_of(m, {0, m.n_cols}, device); }
 
 LayerWeights load_layer(const LayerTensors& t, int head_dim, const TpSlice& slice, Ops& ops) {
   const Range q = times(slice.q_heads, head_dim), kv = times(slice.kv_heads, head_dim);
+  Device& device = ops.device();
   LayerWeights w;
-  w.attention_norm = vector_of(t.attention_norm);
+  w.attention_norm = vector_of(t.attention_norm, device);
   w.q = ops.prepare(rows_of(t.q, q));
   w.k = ops.prepare(rows_of(t.k, kv));
   w.v = ops.prepare(rows_of(t.v, kv));
-  w.q_bias = vector_of(t.q_bias, q);
-  w.k_bias = vector_of(t.k_bias, kv);
-  w.v_bias = vector_of(t.v_bias, kv);
-  w.q_norm = vector_of(t.q_norm);
-  w.k_norm = vector_of(t.k_norm);
+  w.q_bias = vector_of(t.q_bias, q, device);
+  w.k_bias = vector_of(t.k_bias, kv, device);
+  w.v_bias = vector_of(t.v_bias, kv, device);
+  w.q_norm = vector_of(t.q_norm, device);
+  w.k_norm = vector_of(t.k_norm, device);
   w.attention_out = ops.prepare(columns_of(t.attention_out, q));
-  w.post_attention_norm = vector_of(t.post_attention_norm);
-  w.ffn_norm = vector_of(t.ffn_norm);
+  w.post_attention_norm = vector_of(t.post_attention_norm, device);
+  w.ffn_norm = vector_of(t.ffn_norm, device);
   w.gate = ops.prepare(rows_of(t.gate, slice.ffn));
   w.up = ops.prepare(rows_of(t.up, slice.ffn));
   w.down = ops.prepare(columns_of(t.down, slice.ffn));
-  w.post_ffn_norm = vector_of(t.post_ffn_norm);
+  w.post_ffn_norm = vector_of(t.post_ffn_norm, device);
   return w;
 }
 
@@ -64,7 +65,7 @@ ModelWeights load_weights(const ModelTensors& tensors, const ModelConfig& config
   w.output = ops.prepare(rows_of(tensors.output, slice.vocab));
   if (tensors.embedding.data != tensors.output.data)
     w.own_embedding = ops.prepare(rows_of(tensors.embedding, slice.vocab));
-  w.output_norm = vector_of(tensors.output_norm);
+  w.output_norm = vector_of(tensors.output_norm, ops.device());
   for (const LayerTensors& layer : tensors.layers) w.layers.push_back(load_layer(layer, config.head_dim, slice, ops));
   return w;
 }

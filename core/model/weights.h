@@ -7,16 +7,17 @@
 #include "core/kv/shard.h"
 #include "core/model/model_config.h"
 #include "core/model/tensor_table.h"
+#include "core/seam/ops.h"
 
 namespace ferry {
 
 struct LayerWeights {
-  std::vector<float> attention_norm, ffn_norm;            // [width]
+  DeviceArray<float> attention_norm, ffn_norm;            // [width]
   std::unique_ptr<Weight> q, k, v;                        // [local heads · head_dim, width]
-  std::vector<float> q_bias, k_bias, v_bias;              // [local heads · head_dim] or empty
-  std::vector<float> q_norm, k_norm;                      // [head_dim] or empty
+  DeviceArray<float> q_bias, k_bias, v_bias;              // [local heads · head_dim] or empty
+  DeviceArray<float> q_norm, k_norm;                      // [head_dim] or empty
   std::unique_ptr<Weight> attention_out;                  // [width, local heads · head_dim]
-  std::vector<float> post_attention_norm, post_ffn_norm;  // [width] or empty
+  DeviceArray<float> post_attention_norm, post_ffn_norm;  // [width] or empty
   std::unique_ptr<Weight> gate, up;                       // [local ffn, width]
   std::unique_ptr<Weight> down;                           // [width, local ffn]
 };
@@ -24,7 +25,7 @@ struct LayerWeights {
 struct ModelWeights {
   std::unique_ptr<Weight> output;         // [local vocab, width]
   std::unique_ptr<Weight> own_embedding;  // null where the output matrix serves as the embedding
-  std::vector<float> output_norm;         // [width]
+  DeviceArray<float> output_norm;         // [width]
   std::vector<LayerWeights> layers;
 
   const Weight& embedding() const { return own_embedding ? *own_embedding : *output; }  // [local vocab, width]

@@ -1,10 +1,11 @@
 #pragma once
 // What a device computes. Each operation is a parameter struct and a call that launches it in order on the device's
-// stream; it allocates nothing and waits for nothing. Activations are f32. All pointers are device pointers (on the CPU
-// the same as any), rows are dense.
+// stream; it allocates nothing and waits for nothing. Activations are f32. All pointers are of the device's memory,
+// rows are dense.
 //
 // Implementations: reference (plain f32 loops, the meaning of each operation), cpu (SIMD chosen at run time, a thread
-// pool). tests/kernels holds every implementation against the reference.
+// pool), cuda (a card's; in tests the same kernels on the CPU). tests/kernels holds every implementation against the
+// reference.
 
 #include <cstddef>
 #include <cstdint>
@@ -14,6 +15,7 @@
 
 #include "core/kv/dtype.h"
 #include "core/model/tensor.h"
+#include "core/seam/device.h"
 
 namespace ferry {
 
@@ -140,6 +142,8 @@ class Ops {
  public:
   virtual ~Ops() = default;
   virtual std::string name() const = 0;  // "reference", "cpu avx2 ×2 threads": for people
+
+  virtual Device& device() = 0;  // whose memory it computes in
 
   virtual std::unique_ptr<Weight> prepare(const MatrixSlice& slice) = 0;  // at load, not in a step
 

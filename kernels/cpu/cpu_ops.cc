@@ -7,6 +7,7 @@
 
 #include "core/base/check.h"
 #include "core/base/error.h"
+#include "kernels/cpu/host_device.h"
 #include "kernels/cpu/packed_matrix.h"
 #include "kernels/cpu/thread_pool.h"
 
@@ -31,6 +32,8 @@ class CpuOps final : public Ops {
   std::string name() const override {
     return str("cpu ", kernels_.name, " ×", pool_.n_threads(), pool_.n_threads() == 1 ? " thread" : " threads");
   }
+
+  Device& device() override { return device_; }
 
   std::unique_ptr<Weight> prepare(const MatrixSlice& slice) override {
     auto matrix = std::make_unique<PackedMatrix>(slice, kernels_.lanes);
@@ -102,6 +105,7 @@ class CpuOps final : public Ops {
                          [&](int64_t begin, int64_t end, int) { f(static_cast<int>(begin), static_cast<int>(end)); });
   }
 
+  HostDevice device_;
   KernelSet kernels_;
   ThreadPool pool_;
   std::unique_ptr<AttentionScratch[]> scratch_;  // [n_threads]

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/base/check.h"
+#include "kernels/cpu/host_device.h"
 #include "kernels/cpu/kv_element.h"
 
 namespace ferry {
@@ -104,6 +105,7 @@ double activate(double x, Activation activation) {
 class ReferenceOps final : public Ops {
  public:
   std::string name() const override { return "reference"; }
+  Device& device() override { return device_; }
 
   std::unique_ptr<Weight> prepare(const MatrixSlice& slice) override {
     weights_row_.resize(std::max(weights_row_.size(), static_cast<size_t>(slice.n_cols())));
@@ -195,6 +197,7 @@ class ReferenceOps final : public Ops {
   }
 
  private:
+  HostDevice device_;
   std::vector<float> weights_row_;  // as wide as the widest weight prepared
 };
 

@@ -19,8 +19,12 @@ __device__ inline bool find_rows(const AttentionTask& task, QueryBlock& block, i
   return n_rows > 0 && (n_of_sequence > 1 || task.partial == nullptr);
 }
 
+// Blocks on a multiprocessor that registers must leave room for; shared memory does not allow many more.
 template <int kValues>
-__global__ void __launch_bounds__(kAttentionThreads) attend_rows(const AttentionTask task) {
+constexpr int kBlocksTogether = kValues <= 4 ? 4 : 2;
+
+template <int kValues>
+__global__ void __launch_bounds__(kAttentionThreads, kBlocksTogether<kValues>) attend_rows(const AttentionTask task) {
   AttentionShared<kValues>& shared = shared_memory<AttentionShared<kValues>>();
   QueryBlock block;
   int n_rows = 0;
@@ -52,7 +56,7 @@ __device__ inline float* partial_of(const AttentionTask& task, int span, int hea
 }
 
 template <int kValues>
-__global__ void __launch_bounds__(kAttentionThreads) attend_spans(const AttentionTask task) {
+__global__ void __launch_bounds__(kAttentionThreads, kBlocksTogether<kValues>) attend_spans(const AttentionTask task) {
   AttentionShared<kValues>& shared = shared_memory<AttentionShared<kValues>>();
   const BatchView& batch = task.p.batch;
   const int number = static_cast<int>(blockIdx.x);

@@ -28,12 +28,25 @@ class OwnStream {
   Stream stream_;
 };
 
+class CudaDevice final : public Device {
+ public:
+  explicit CudaDevice(Stream stream) : stream_(stream) {}
+  std::byte* allocate(size_t n_bytes) override { return cuda::allocate(n_bytes); }
+  void release(std::byte* memory) noexcept override { cuda::release(memory); }
+  void upload(void* to, const void* from, size_t n_bytes) override { cuda::upload(to, from, n_bytes, stream_); }
+  void download(void* to, const void* from, size_t n_bytes) override { cuda::download(to, from, n_bytes, stream_); }
+
+ private:
+  const Stream stream_;
+};
+
 class CudaOps final : public Ops {
  public:
   explicit CudaOps(const CudaSettings& settings)
-      : card_(use_card(settings.card)), attention_scratch_(settings.attention_scratch_bytes) {}
+      : card_(use_card(settings.card)), device_(stream_), attention_scratch_(settings.attention_scratch_bytes) {}
 
   std::string name() const override { return str("cuda ", card_.name); }
+  Device& device() override { return device_; }
 
   std::unique_ptr<Weight> prepare(const MatrixSlice& slice) override {
     auto weight = std::make_unique<PlanarWeight>(slice, stream_);
@@ -64,6 +77,7 @@ class CudaOps final : public Ops {
  private:
   Card card_;
   OwnStream stream_;
+  CudaDevice device_;
   Memory partial_products_;  // for the widest weight
   Memory attention_scratch_;
 };

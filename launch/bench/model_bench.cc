@@ -34,7 +34,7 @@ ModelBench::ModelBench(const ModelFile& file, const BenchShape& shape, Ops& ops,
       layout_({.layers = {0, file.config.n_layers}, .heads = own_slice(file, group).kv_heads}, shape.page_tokens,
               file.config.head_dim, shape.dtype, pages_for(shape) * shape.max_sequences),
       pages_per_sequence_(pages_for(shape)),
-      kv_(layout_.bytes()),
+      kv_(ops.device(), layout_.bytes()),
       model_(file.config, own_slice(file, group), load_weights(file.tensors, file.config, own_slice(file, group), ops),
              {.max_rows = shape.max_rows, .max_logit_rows = shape.max_sequences}, ops, group) {}
 
@@ -52,7 +52,7 @@ void ModelBench::append(Batch& batch, int sequence, Range positions, const int* 
 }
 
 std::span<const float> ModelBench::run(const Batch& batch) {
-  return model_.forward(batch, layout_, kv_, [](int) {});
+  return model_.forward(batch, layout_, {kv_.data(), kv_.size()}, [](int) {});
 }
 
 double ModelBench::prefill(int n_tokens) {

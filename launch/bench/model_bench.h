@@ -55,7 +55,7 @@ class ModelBench {
   Communicator& group_;
   KvLayout layout_;
   int pages_per_sequence_ = 0;
-  std::vector<std::byte> kv_;
+  DeviceArray<std::byte> kv_;
   Model model_;
 };
 

@@ -7,6 +7,7 @@
 #include "core/base/error.h"
 #include "kernels/cpu/cpu_ops.h"
 #include "kernels/cpu/reference_ops.h"
+#include "kernels/cuda/cuda_ops.h"
 #include "parallel/solo.h"
 #include "transport/memory_link.h"
 #include "transport/ucx/ucx_link.h"
@@ -56,7 +57,7 @@ std::unique_ptr<Ops> make_ops(ClusterConfig::Compute compute, int n_threads) {
     case ClusterConfig::Compute::cuda:
       break;
   }
-  throw Error("compute: cuda: this build of Ferry has no CUDA backend. Use compute: cpu");
+  return make_cuda_ops({});
 }
 
 std::unique_ptr<KvLink> make_link(LinkConfig::Transport transport, size_t memory_bytes) {
@@ -80,9 +81,9 @@ std::unique_ptr<KvLink> make_link(LinkConfig::Transport transport, size_t memory
   return make_ucx_link(options);
 }
 
-std::unique_ptr<KvLink> make_local_link(size_t memory_bytes) {
+std::unique_ptr<KvLink> make_local_link(std::span<std::byte> memory) {
   static MemoryFabric fabric;
-  return fabric.make_link(memory_bytes);
+  return fabric.make_link(memory);
 }
 
 int default_threads(int ranks_on_this_host) {

@@ -23,8 +23,8 @@ uint64_t new_epoch();  // of a router or a group at one start: random
 
 std::unique_ptr<Ops> make_ops(ClusterConfig::Compute compute, int n_threads);
 std::unique_ptr<KvLink> make_link(LinkConfig::Transport transport, size_t memory_bytes);
-// For a group that talks to no other: KV memory without a network.
-std::unique_ptr<KvLink> make_local_link(size_t memory_bytes);
+// For a group that talks to no other: KV memory, perhaps a card's, without a network.
+std::unique_ptr<KvLink> make_local_link(std::span<std::byte> memory);
 
 // Threads of each rank where nobody says: the cores of this host, divided by its ranks.
 int default_threads(int ranks_on_this_host);

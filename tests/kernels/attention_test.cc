@@ -238,6 +238,12 @@ TEST_P(AttentionContract, OneTokenMayTakeAllTheWeight) {
   expect_exact(shape, random, 30, 2e-5);  // scores of about a hundred, as f32
 }
 
+TEST_P(AttentionContract, ASequenceMayEndWhereverItsKeysAreSharedOut) {
+  Random random(9);
+  Shape shape{.kv_head_of = {0, 0}, .past = {254, 255, 256, 257, 511, 512, 3}, .rows = {1, 1, 1, 1, 1, 1, 2}};
+  expect_exact(shape, random);
+}
+
 TEST_P(AttentionContract, HeadsMayBeMappedUnevenly) {
   Random random(6);
   Shape shape{.n_kv_heads = 3, .kv_head_of = {0, 1, 1, 1, 1, 2, 2}, .past = {10, 0}, .rows = {1, 30}};
@@ -250,15 +256,17 @@ TEST_P(AttentionContract, ABatchOfNoSequencesIsDone) {
 }
 
 TEST_P(AttentionContract, ARowSeesTheSameWhereverItsChunkBegan) {
+  constexpr int kRows = 270;
   for (const KvDtype dtype : {KvDtype::f32, KvDtype::f16}) {
     Random random(8);
-    const Shape whole{.n_kv_heads = 2, .kv_head_of = {0, 0, 0, 1, 1, 1}, .dtype = dtype, .past = {0}, .rows = {211}};
+    const Shape whole{.n_kv_heads = 2, .kv_head_of = {0, 0, 0, 1, 1, 1}, .dtype = dtype, .past = {0}, .rows = {kRows}};
     PagedBatch paged(whole, random);
     paged.write(ops());
     const int row_values = static_cast<int>(whole.kv_head_of.size()) * whole.head_dim;
-    const Floats q = random.normals(211 * row_values);
+    const Floats q = random.normals(kRows * row_values);
     const Floats all = attention(paged, whole, q, 0.125f);
-    for (const auto& [begin, end] : {std::pair(0, 100), std::pair(100, 211), std::pair(210, 211), std::pair(64, 71)}) {
+    for (const auto& [begin, end] :
+         {std::pair(0, 100), std::pair(100, kRows), std::pair(kRows - 1, kRows), std::pair(64, 71)}) {
       BatchView part = paged.batch();
       const std::vector<int> row_begin = {0, end - begin};
       part.n_rows = end - begin;

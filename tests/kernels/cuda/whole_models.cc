@@ -1,0 +1,111 @@
+// Whole models on the CUDA kernels, on this CPU: against the reference, and a golden prompt. Short: the emulator runs
+// every thread of a card.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <random>
+
+#include "core/model/model.h"
+#include "core/model/model_file.h"
+#include "kernels/cpu/reference_ops.h"
+#include "kernels/cuda/cuda_ops.h"
+#include "kernels/cuda/host/emulator.h"
+#include "tests/flow/tiny_file.h"
+
+namespace ferry {
+namespace {
+
+class Alone final : public Communicator {
+ public:
+  int rank() const override { return 0; }
+  int size() const override { return 1; }
+  void all_reduce_sum(std::span<float>) override {}
+  void gather(std::span<const float>, std::span<float>) override {}
+  std::vector<std::string> gather_bytes(const std::string& mine) override { return {mine}; }
+  void broadcast(std::string&, const std::function<void()>&) override {}
+};
+
+// A model and the pages of one sequence, chunk by chunk.
+class Reading {
+ public:
+  Reading(const ModelFile& file, Ops& ops)
+      : slice_(tp_slices(file.tp_shape, 1)[0]),
+        layout_(shards_of({slice_}, file.config.n_layers)[0], 4, file.config.head_dim, KvDtype::f16, kPages),
+        kv_(ops.device(), layout_.bytes()),
+        model_(file.config, slice_, load_weights(file.tensors, file.config, slice_, ops),
+               {.max_rows = 64, .max_logit_rows = 1}, ops, alone_) {}
+
+  // The logits after the last of these tokens.
+  std::vector<float> logits_after(const std::vector<int>& tokens) {
+    Batch batch;
+    for (const int token : tokens) {
+      batch.tokens.push_back(token);
+      batch.positions.push_back(n_tokens_++);
+    }
+    batch.row_begin.push_back(batch.n_rows());
+    batch.pages.resize(static_cast<size_t>(layout_.pages_for(n_tokens_)));
+    for (size_t i = 0; i < batch.pages.size(); ++i) batch.pages[i] = static_cast<int>(i * 7 % kPages);
+    batch.page_begin.push_back(static_cast<int>(batch.pages.size()));
+    batch.logit_rows = {batch.n_rows() - 1};
+    const auto logits = model_.forward(batch, layout_, {kv_.data(), kv_.size()}, [](int) {});
+    return {logits.begin(), logits.end()};
+  }
+
+ private:
+  static constexpr int kPages = 24;
+
+  Alone alone_;
+  const TpSlice slice_;
+  const KvLayout layout_;
+  DeviceArray<std::byte> kv_;
+  Model model_;
+  int n_tokens_ = 0;
+};
+
+TEST(WholeModel, EveryFamilyGivesTheLogitsOfTheReference) {
+  for (const std::string family : {"llama", "qwen2", "qwen3"}) {
+    SCOPED_TRACE(family);
+    TinyModel tiny;
+    tiny.family = family;
+    tiny.n_heads = 6;
+    tiny.type = TensorType::q4_1;
+    const TinyFile file(tiny);
+    const auto reference_ops = make_reference_ops(), cuda_ops = make_cuda_ops({});
+    Reading reference(*file, *reference_ops), cuda(*file, *cuda_ops);
+    std::mt19937 random(3);
+    for (const int n_tokens : {9, 1, 1, 17, 1}) {
+      std::vector<int> tokens(static_cast<size_t>(n_tokens));
+      for (int& token : tokens) token = static_cast<int>(random() % 300);
+      const std::vector<float> want = reference.logits_after(tokens), got = cuda.logits_after(tokens);
+      ASSERT_EQ(got.size(), want.size());
+      const float largest = std::abs(*std::ranges::max_element(want, {}, [](float x) { return std::abs(x); }));
+      // f16 pages: values that round to different neighbours differ by 2⁻¹¹.
+      for (size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], want[i], 1e-3f * largest) << i;
+    }
+  }
+}
+
+std::string demo_model() {
+  const char* set = std::getenv("FERRY_TEST_MODEL");
+  return set != nullptr ? set : FERRY_SOURCE_DIR "/build/models/smollm2-135m-instruct-q4_1.gguf";
+}
+
+TEST(WholeModel, TheDemoModelSaysThatTheCapitalOfFranceIsParis) {
+  if (!std::filesystem::exists(demo_model())) GTEST_SKIP() << "no " << demo_model();
+  const ModelFile file(demo_model());
+  const auto ops = make_cuda_ops({});
+  Reading run(file, *ops);
+  std::vector<int> next = {504, 3575, 282, 4649, 314};  // raw-capital in tests/data/golden-smollm2-….jsonl
+  for (const int want : {7042, 30, 198}) {
+    const std::vector<float> logits = run.logits_after(next);
+    next = {static_cast<int>(std::ranges::max_element(logits) - logits.begin())};
+    EXPECT_EQ(next[0], want);
+  }
+}
+
+}  // namespace
+}  // namespace ferry
