@@ -21,7 +21,7 @@ __device__ inline bool find_rows(const AttentionTask& task, QueryBlock& block, i
 
 // Blocks on a multiprocessor that registers must leave room for; shared memory does not allow many more.
 template <int kValues>
-constexpr int kBlocksTogether = kValues <= 4 ? 4 : 2;
+constexpr int kBlocksTogether = kValues <= 4 ? 3 : 2;
 
 template <int kValues>
 __global__ void __launch_bounds__(kAttentionThreads, kBlocksTogether<kValues>) attend_rows(const AttentionTask task) {
