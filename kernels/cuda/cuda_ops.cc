@@ -87,7 +87,8 @@ class CudaOps final : public Ops {
 std::string why_no_cuda() { return why_no_card(); }
 
 std::unique_ptr<Ops> make_cuda_ops(const CudaSettings& settings) {
-  if (const std::string why = why_no_card(); !why.empty()) throw Error(str("compute: cuda: ", why, ". Use compute: cpu"));
+  if (const std::string why = why_no_card(); !why.empty())
+    throw Error(str("compute: cuda: ", why, ". Use compute: cpu"));
   return std::make_unique<CudaOps>(settings);
 }
 

@@ -6,6 +6,8 @@
 namespace ferry {
 
 std::string why_no_cuda() { return "this build of Ferry has no CUDA backend"; }
-std::unique_ptr<Ops> make_cuda_ops(const CudaSettings&) { throw Error(str("compute: cuda: ", why_no_cuda(), ". Use compute: cpu")); }
+std::unique_ptr<Ops> make_cuda_ops(const CudaSettings&) {
+  throw Error(str("compute: cuda: ", why_no_cuda(), ". Use compute: cpu"));
+}
 
 }  // namespace ferry
