@@ -8,7 +8,6 @@ Groups tell their pages every 200 ms, and /metrics is asked every 5: that is par
 """
 import json
 import pathlib
-import re
 import socket
 import subprocess
 import sys
@@ -16,13 +15,11 @@ import tempfile
 import time
 import urllib.request
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+import cluster  # noqa: E402
+from cluster import free_port  # noqa: E402
+
 FERRY, MODEL, N = sys.argv[1], sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else 10
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def get(port, path):
@@ -30,18 +27,11 @@ def get(port, path):
         return answer.read().decode()
 
 
-def all_free(port):
-    found = {}
-    for group, state, n in re.findall(r'^ferry_pages\{group="([^"]+)",state="(\w+)"\} (\d+)$', get(port, "/metrics"), re.M):
-        found.setdefault(group, {})[state] = int(n)
-    return all(n["free"] == sum(n.values()) for n in found.values()), found
-
-
 def wait_until_free(port, free):
     begin = time.monotonic()
-    while all_free(port)[0] != free:
+    while cluster.all_free(metrics := get(port, "/metrics")) != free:
         if time.monotonic() - begin > 30:
-            sys.exit(f"pages after 30 s: {all_free(port)[1]}")
+            sys.exit(f"pages after 30 s: {cluster.pages(metrics)}")
         time.sleep(0.005)
     return (time.monotonic() - begin) * 1000
 

@@ -5,26 +5,19 @@
 """
 import os
 import pathlib
-import re
 import signal
-import socket
 import statistics
 import sys
 import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+from cluster import free_port, ranks_of  # noqa: E402
 from program import FERRY, MODEL, Command  # noqa: E402
 
 GROUPS = ("prefill-0", "decode-0")
 MPIRUN = ["mpirun", *(["--allow-run-as-root"] if os.geteuid() == 0 else []), "--oversubscribe", "--bind-to", "none",
           "--mca", "mpi_yield_when_idle", "1", "-n", "2"]
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Cluster:
@@ -43,17 +36,6 @@ class Cluster:
 
     def start(self, name):
         self.jobs[name] = Command([*MPIRUN, FERRY, "worker", str(self.yaml), "--group", name])
-
-    def ranks_of(self, name):
-        found = []
-        for entry in pathlib.Path("/proc").iterdir():
-            try:
-                words = (entry / "cmdline").read_bytes().decode().split("\0") if entry.name.isdigit() else []
-            except OSError:
-                continue
-            if words[:2] == [FERRY, "worker"] and str(self.yaml) in words and name in words:
-                found.append((int(entry.name), rank_of(entry)))
-        return [pid for pid, _ in sorted(found, key=lambda x: x[1])]
 
     def ms_until_known(self, name, pids):
         """From the kill to the line in which the router says that the path is lost; then the group comes back."""
@@ -75,11 +57,6 @@ class Cluster:
         self.router.close()
 
 
-def rank_of(process):
-    found = re.search(rb"OMPI_COMM_WORLD_RANK=(\d+)", (process / "environ").read_bytes())
-    return int(found.group(1)) if found else 0
-
-
 def row(what, ms):
     print(f"| {what} | {statistics.median(ms):.0f} ms | {max(ms):.0f} ms |", flush=True)
 
@@ -91,7 +68,7 @@ def main():
         print(f"| of {repeat} | median | longest |\n|---|---|---|")
         for name in GROUPS:
             for what, chosen in (("rank 0", slice(0, 1)), ("rank 1", slice(1, 2)), ("all ranks", slice(0, 2))):
-                row(f"kill -9 of {what} of {name}", [cluster.ms_until_known(name, cluster.ranks_of(name)[chosen]) for _ in range(repeat)])
+                row(f"kill -9 of {what} of {name}", [cluster.ms_until_known(name, ranks_of(cluster.yaml, name)[chosen]) for _ in range(repeat)])
         cluster.close()
 
 

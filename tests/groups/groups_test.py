@@ -13,7 +13,10 @@ import tempfile
 import time
 import unittest
 
-FERRY, MODEL = map(os.path.abspath, sys.argv[1:3])
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+from cluster import ranks_of  # noqa: E402
+from program import FERRY, MODEL, alive  # noqa: E402
+
 ROOT = os.geteuid() == 0
 MPIRUN = ["mpirun", "--oversubscribe", "--bind-to", "none", "--mca", "mpi_yield_when_idle", "1"]
 MPIRUN += ["--allow-run-as-root"] if ROOT else []
@@ -22,18 +25,6 @@ PAIR = "  - {name: prefill-0, role: prefill, tp: 2}\n  - {name: decode-0, role: 
 
 def cluster_yaml(groups=PAIR, more=""):
     return f"model: {MODEL}\nthreads: 1\n{more}groups:\n{groups}"
-
-
-def alive(folder):
-    """Processes whose command line names this folder: all that a command over its cluster.yaml started."""
-    found = []
-    for entry in pathlib.Path("/proc").iterdir():
-        try:
-            if entry.name.isdigit() and str(folder).encode() in (entry / "cmdline").read_bytes():
-                found.append(int(entry.name))
-        except OSError:
-            continue
-    return [pid for pid in found if pid != os.getpid()]
 
 
 class Groups(unittest.TestCase):
@@ -73,14 +64,6 @@ class Groups(unittest.TestCase):
             log += line
         return process
 
-    def ranks_of(self, group):
-        ranks = []
-        for pid in alive(self.folder):
-            words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
-            if words[0] == FERRY and "--group" in words and words[words.index("--group") + 1] == group:
-                ranks.append(pid)
-        return ranks
-
     def expect_gone(self, within_s=5):
         end = time.monotonic() + within_s
         while alive(self.folder) and time.monotonic() < end:
@@ -89,7 +72,7 @@ class Groups(unittest.TestCase):
 
     def kill_a_rank_of(self, group):
         process = self.start_long_batch()
-        os.kill(self.ranks_of(group)[-1], signal.SIGKILL)
+        os.kill(ranks_of(self.folder, group)[-1], signal.SIGKILL)
         out, log = process.communicate(timeout=5)  # the promise: within five seconds
         self.assertIn(process.returncode, (1, 3))
         results = [json.loads(line) for line in out.splitlines()]
@@ -104,7 +87,7 @@ class Groups(unittest.TestCase):
     def test_after_a_killed_prefill_rank_what_was_begun_is_finished_and_the_rest_says_why(self):
         process = self.start_long_batch(max_tokens=30)
         first = process.stdout.readline()  # so that some are begun
-        os.kill(self.ranks_of("prefill-0")[-1], signal.SIGKILL)
+        os.kill(ranks_of(self.folder, "prefill-0")[-1], signal.SIGKILL)
         out, log = process.communicate(timeout=60)
         out = first + out
         self.assertEqual(process.returncode, 3)

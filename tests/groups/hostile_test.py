@@ -16,6 +16,8 @@ import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+import cluster  # noqa: E402
+from cluster import free_port  # noqa: E402
 from program import FERRY, MODEL, ProgramTest, main  # noqa: E402
 
 INTRUDER = os.environ.get("FERRY_INTRUDER", str(pathlib.Path(FERRY).parent / "tests" / "control_intruder"))
@@ -23,12 +25,6 @@ INTRUDER = os.environ.get("FERRY_INTRUDER", str(pathlib.Path(FERRY).parent / "te
 TEXTS = ("The capital of France is", "Once upon a time", "1, 2, 3, 4, 5,", "The sea is wide and I cannot", "A ferry is", "Rivers " * 20)
 PROMPTS = [{"id": str(i), "prompt": TEXTS[i % len(TEXTS)], "max_tokens": 12, "ignore_eos": True} for i in range(len(TEXTS))]
 HTTP2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def listeners(pid):
@@ -115,9 +111,8 @@ class Hostile(ProgramTest):
         self.router.process.stdin.close()
         self.assertEqual(self.router.end(), 0, "".join(self.router.log))
         text = self.metrics.read_text()
-        pages = re.findall(r'^ferry_pages\{group="([\w-]+)",state="(\w+)"\} (\d+)$', text, re.M)
-        self.assertEqual({group for group, _, _ in pages}, set(self.workers))
-        self.assertEqual([p for p in pages if p[1] != "free" and p[2] != "0"], [])
+        self.assertEqual(set(cluster.pages(text)), set(self.workers))
+        self.assertTrue(cluster.all_free(text), cluster.pages(text))
         for worker in self.workers.values():
             self.assertIsNone(worker.process.poll(), "".join(worker.log))
         return text

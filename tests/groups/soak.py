@@ -9,13 +9,15 @@ import json
 import os
 import pathlib
 import random
-import re
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+from cluster import pages, ranks_of  # noqa: E402
 
 GROUPS = {"prefill-0": ("prefill", 2), "decode-0": ("decode", 2), "prefill-1": ("prefill", 1), "decode-1": ("decode", 1)}
 TEXTS = ["The capital of France is", "Once upon a time", "1, 2, 3, 4, 5,", "The sea is wide and I cannot", "A ferry is",
@@ -43,20 +45,9 @@ class Cluster:
         self.jobs[name] = subprocess.Popen([*mpirun, self.ferry, "worker", self.yaml, "--group", name], stdin=subprocess.DEVNULL,
                                            stdout=subprocess.DEVNULL, stderr=open(self.folder / f"{name}.log", "a"))
 
-    def ranks_of(self, name):
-        found = []
-        for entry in pathlib.Path("/proc").iterdir():
-            try:
-                words = (entry / "cmdline").read_bytes().decode().split("\0") if entry.name.isdigit() else []
-            except OSError:
-                continue
-            if words[:2] == [self.ferry, "worker"] and str(self.yaml) in words and name in words:
-                found.append(int(entry.name))
-        return found
-
     def kill_one(self, rng):
         name = rng.choice(list(GROUPS))
-        ranks = self.ranks_of(name)
+        ranks = ranks_of(self.yaml, name)
         if not ranks:
             return None
         try:
@@ -75,13 +66,6 @@ class Cluster:
             job.terminate()
         for job in self.jobs.values():
             job.wait()
-
-
-def pages(text):
-    found = {}
-    for group, state, n in re.findall(r'^ferry_pages\{group="([^"]+)",state="(\w+)"\} (\d+)$', text, re.M):
-        found.setdefault(group, {})[state] = int(n)
-    return found
 
 
 def expected_tokens(ferry, model, folder, prompts):

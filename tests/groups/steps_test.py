@@ -7,12 +7,12 @@ all the same, with the tokens that one process computes, and no page is lost.
 import json
 import os
 import pathlib
-import re
 import signal
 import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+from cluster import pages  # noqa: E402
 from program import FERRY, MODEL, ProgramTest, alive, main  # noqa: E402
 
 # Where each process can be stopped: see Milestones::reach and FERRY_TEST_STOP.
@@ -41,14 +41,6 @@ TEXTS = ("The capital of France is", "Once upon a time", "1, 2, 3, 4, 5,", "The 
 PROMPTS = [{"id": str(i), "prompt": TEXTS[i % len(TEXTS)], "max_tokens": 10, "ignore_eos": True} for i in range(30)]
 # A stop string ends an answer before the groups know: that is a cancel, and an abort.
 PROMPTS.append({"id": "stop", "prompt": "1, 2, 3, 4, 5, 6, 7,", "max_tokens": 60, "stop": [" 11"]})
-
-
-def pages(metrics):
-    """Of each group, its pages by state."""
-    found = {}
-    for group, state, n in re.findall(r'^ferry_pages\{group="([^"]+)",state="(\w+)"\} (\d+)$', metrics, re.M):
-        found.setdefault(group, {})[state] = int(n)
-    return found
 
 
 def stands_still(folder):

@@ -8,18 +8,16 @@ import json
 import os
 import pathlib
 import random
-import re
 import select
 import signal
 import socket
 import sys
-import time
-import urllib.error
-import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(ROOT / "tests" / "support"), str(ROOT / "build" / "python")]
-from program import FERRY, MODEL, ProgramTest, alive, main, skip  # noqa: E402
+import deployment  # noqa: E402
+from cluster import ranks_of  # noqa: E402
+from program import FERRY, MODEL, ProgramTest, main, skip  # noqa: E402
 
 try:
     import openai
@@ -30,78 +28,10 @@ NAME = pathlib.Path(MODEL).stem
 GOLDEN = [json.loads(line) for line in (ROOT / "tests/data/golden-smollm2-135m-q4_1.jsonl").read_text().splitlines()]
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-class Deployment:
-    """A running `ferry up`."""
-
+class Deployment(deployment.Deployment):
     def __init__(self, test, more=""):
-        self.port = free_port()
-        self.yaml = test.write("cluster.yaml", f"""model: {MODEL}
-threads: 1
-kv: {{memory: 64MiB}}
-groups:
-  - {{name: prefill-0, role: prefill}}
-  - {{name: prefill-1, role: prefill}}
-  - {{name: decode-0, role: decode, tp: 2}}
-router: {{listen: "127.0.0.1:{self.port}", control: "127.0.0.1:{free_port()}"}}
-{more}""")
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.command = test.start([FERRY, "up", self.yaml])
-        test.addCleanup(self.stop)
-        for path in ("prefill-0 → decode-0", "prefill-1 → decode-0"):
-            self.wait_for(lambda path=path: any(path in line and "ready" in line for line in self.command.log), path)
+        super().__init__(test, more)
         self.client = openai.OpenAI(base_url=self.url + "/v1", api_key="none", max_retries=0, timeout=300)
-
-    def wait_for(self, holds, what, within_s=60):
-        end = time.monotonic() + within_s
-        while not holds():
-            if time.monotonic() > end:
-                raise AssertionError(f"never: {what}\n{''.join(self.command.log)}")
-            time.sleep(0.02)
-
-    def stop(self):
-        self.command.process.send_signal(signal.SIGINT)
-        return self.command.end()
-
-    def get(self, path):
-        with urllib.request.urlopen(self.url + path, timeout=30) as answer:
-            return answer.read().decode()
-
-    def post(self, path, body, headers=None):
-        """Status and body, whatever the status is."""
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data, headers or {"Content-Type": "application/json"})
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                return answer.status, answer.read()
-        except urllib.error.HTTPError as e:
-            return e.code, e.read()
-
-    def raw(self, data, half_close=False):
-        """What comes back for these bytes until the server closes."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as s:
-            s.sendall(data)
-            if half_close:
-                s.shutdown(socket.SHUT_WR)
-            got = b""
-            while part := s.recv(65536):
-                got += part
-            return got
-
-    def pages(self):
-        found = {}
-        for group, state, n in re.findall(r'^ferry_pages\{group="([^"]+)",state="(\w+)"\} (\d+)$', self.get("/metrics"),
-                                          re.M):
-            found.setdefault(group, {})[state] = int(n)
-        return found
-
-    def wait_until_free(self):
-        self.wait_for(lambda: all(n["free"] == sum(n.values()) for n in self.pages().values()), "all pages are free")
 
 
 class Serve(ProgramTest):
@@ -278,10 +208,7 @@ class Limits(ProgramTest):
 
     def test_a_group_that_is_killed_comes_back_and_ctrl_c_ends_everything(self):
         ferry = Deployment(self)
-        victim = next(pid for pid in alive(self.folder) if b"prefill-0" in
-                      pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0") and
-                      pathlib.Path(f"/proc/{pid}/comm").read_text().startswith("ferry"))
-        os.kill(victim, signal.SIGKILL)
+        os.kill(ranks_of(self.folder, "prefill-0")[0], signal.SIGKILL)
         got = ferry.client.completions.create(model=NAME, prompt="The capital of France is", max_tokens=4, temperature=0)
         self.assertTrue(got.choices[0].text.startswith(" Paris"))
         ferry.wait_for(lambda: sum("prefill-0 → decode-0 is ready" in line for line in ferry.command.log) == 2, "it is back")
