@@ -123,10 +123,11 @@ asio::awaitable<void> send(Answer& answer, Bell& bell, Exchange& exchange, const
     if (const auto error = answer.error(); error && !begun) co_return co_await exchange.reply(reply_of(*error));
     if (answer.request().stream) {
       const std::string text = answer.take_stream();
+      const bool is_all = answer.over();  // more may come while this is written
       if (!begun && !text.empty()) co_await exchange.begin_events();
       begun |= !text.empty();
       co_await exchange.write_events(text);
-      if (answer.over()) co_return co_await exchange.end_events();
+      if (is_all) co_return co_await exchange.end_events();
     } else if (answer.over()) {
       co_return co_await exchange.reply(HttpReply(answer.body()));
     }
