@@ -1,6 +1,8 @@
 #pragma once
 // The names of Boost.Asio and Boost.Beast that serving uses, short.
 
+#include <utility>  // Boost 1.74 forgets it
+
 #include <boost/asio.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>

@@ -2,6 +2,7 @@
 
 #include <poll.h>
 
+#include "launch/serve/http_rules.h"
 #include "launch/serve/random_id.h"
 #include "launch/version.h"
 
@@ -31,15 +32,11 @@ void wait_for_end(tcp::socket& socket, std::shared_ptr<std::function<void()>> wa
 
 }  // namespace
 
-std::string_view path_of(const HttpHeader& header) {
-  const std::string_view target = {header.target().data(), header.target().size()};
-  return target.substr(0, target.find('?'));
-}
-
 Exchange::Exchange(WebStream& stream, const HttpRequest& request, asio::steady_timer::duration patience)
     : stream_(stream),
       request_(request),
       id_(random_id("req")),
+      path_(path_of(request)),
       patience_(patience),
       keeps_alive_(request.keep_alive()),
       chunked_(request.version() >= 11) {}
@@ -50,8 +47,6 @@ Exchange::~Exchange() {
   error_code ignored;
   stream_.socket().cancel(ignored);  // only the watch is left
 }
-
-std::string_view Exchange::path() const { return path_of(request_); }
 
 template <class Body>
 void Exchange::fill_header(http::response<Body>& response, std::string_view type) {

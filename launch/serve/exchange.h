@@ -16,8 +16,6 @@ namespace ferry {
 using HttpHeader = http::request_header<>;
 using HttpRequest = http::request<http::string_body>;
 
-std::string_view path_of(const HttpHeader& header);  // without the query
-
 // No aggregate: gcc 12 destroys one that is made inside a co_await expression twice.
 struct HttpReply {
   explicit HttpReply(std::string the_body, int the_status = 200) : status(the_status), body(std::move(the_body)) {}
@@ -37,7 +35,7 @@ class Exchange {
   Exchange& operator=(const Exchange&) = delete;
 
   const HttpRequest& request() const { return request_; }
-  std::string_view path() const;  // without the query
+  const std::string& path() const { return path_; }  // without the query
   void identify(Caller caller) { caller_ = std::move(caller); }
   const Caller& caller() const { return caller_; }
   const std::string& id() const { return id_; }      // x-request-id
@@ -62,6 +60,7 @@ class Exchange {
   WebStream& stream_;
   const HttpRequest& request_;
   const std::string id_;
+  const std::string path_;
   Caller caller_;
   const asio::steady_timer::duration patience_;
   int status_ = 0;

@@ -4,6 +4,7 @@
 
 #include "core/base/error.h"
 #include "launch/auth/tls.h"
+#include "launch/serve/http_rules.h"
 #include "launch/serve/replies.h"
 
 namespace ferry {
@@ -128,6 +129,8 @@ asio::awaitable<bool> HttpServer::exchange(Connection& connection) {
   std::variant<Caller, HttpReply> caller;
   if (!failed && !connection.welcome) caller = reply_of(unavailable("too many connections"));
   if (!failed && connection.welcome) caller = handlers_.identify(parser.get());
+  const auto objection = failed ? std::nullopt : objection_to(parser.get());
+  if (objection) caller = reply_of(*objection);  // where its body ends is not sure
   auto* refusal = std::get_if<HttpReply>(&caller);
   if (!failed && !refusal) failed = co_await read_body(connection, parser);
   connection.stream.expires_never();
@@ -135,7 +138,7 @@ asio::awaitable<bool> HttpServer::exchange(Connection& connection) {
   const bool is_whole = parser.is_done();
   const HttpRequest request = parser.release();
   Exchange exchange(connection.stream, request, ms(limits_.write_ms));
-  if (failed || !is_whole || !connection.welcome) exchange.close_after();
+  if (failed || objection || !is_whole || !connection.welcome) exchange.close_after();
   if (failed) {
     if (const auto error = answer_to(failed)) co_await exchange.reply(reply_of(*error));
   } else if (refusal) {
@@ -167,7 +170,7 @@ asio::awaitable<error_code> HttpServer::read_header(Connection& connection, Pars
 asio::awaitable<error_code> HttpServer::read_body(Connection& connection, Parser& parser) {
   WebStream& stream = connection.stream;
   error_code failed;
-  if (beast::iequals(parser.get()[http::field::expect], "100-continue")) {
+  if (asks_to_go_on(parser.get())) {
     http::response<http::empty_body> go_on(http::status::continue_, parser.get().version());
     co_await http::async_write(stream, go_on, asio::redirect_error(asio::use_awaitable, failed));
     if (failed) co_return failed;

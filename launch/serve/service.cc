@@ -8,6 +8,7 @@
 #include "launch/api/openapi.h"
 #include "launch/api/token_calls.h"
 #include "launch/runtime/metrics.h"
+#include "launch/serve/http_rules.h"
 #include "launch/serve/replies.h"
 
 namespace ferry {
@@ -90,7 +91,11 @@ std::variant<Caller, HttpReply> Service::identify(const HttpHeader& header) {
 asio::awaitable<void> Service::answer(Exchange& exchange) {
   const http::verb method = exchange.request().method();
   const std::string_view path = exchange.path();
-  if (const Route* route = find(method, path)) {
+  const Route* route = find(method, path);
+  if (const auto objection =
+          route && method == http::verb::post ? objection_to_type(exchange.request()) : std::nullopt) {
+    co_await exchange.reply(reply_of(*objection));
+  } else if (route) {
     co_await (this->*route->handler)(exchange);
   } else if (known(path)) {
     const auto name = exchange.request().method_string();
