@@ -10,6 +10,9 @@ constexpr std::string_view kDocument = R"json({
   "description": "Completions as OpenAI's API has them; docs/api.md says which fields count"},
 "components": {
  "responses": {
+  "completion": {"description": "The answer; with stream: chunks of it as events, then [DONE]", "content": {
+   "application/json": {"schema": {"$ref": "#/components/schemas/completion"}},
+   "text/event-stream": {"schema": {"type": "string"}}}},
   "error": {"description": "Why not", "content": {"application/json": {"schema": {
    "$ref": "#/components/schemas/error"}}}}},
  "schemas": {
@@ -93,49 +96,36 @@ constexpr std::string_view kDocument = R"json({
  "/v1/chat/completions": {"post": {"summary": "Go on with a conversation",
   "requestBody": {"required": true, "content": {"application/json": {"schema": {
    "$ref": "#/components/schemas/chat_request"}}}},
-  "responses": {"200": {"description": "The answer; with stream: chat.completion.chunk events, then [DONE]",
-   "content": {
-     "application/json": {"schema": {"$ref": "#/components/schemas/completion"}}, "text/event-stream": {"schema": {
-      "type": "string"}}}},
-   "400": {"$ref": "#/components/responses/error"}, "404": {"$ref": "#/components/responses/error"}, "408": {
-    "$ref": "#/components/responses/error"},
-   "413": {"$ref": "#/components/responses/error"}, "429": {"$ref": "#/components/responses/error"},
+  "responses": {"200": {"$ref": "#/components/responses/completion"}, "4XX": {"$ref": "#/components/responses/error"},
    "503": {"$ref": "#/components/responses/error"}}}},
  "/v1/completions": {"post": {"summary": "Go on with a text",
   "requestBody": {"required": true, "content": {"application/json": {"schema": {
    "$ref": "#/components/schemas/text_request"}}}},
-  "responses": {"200": {"description": "The answer; with stream: text_completion events, then [DONE]", "content": {
-     "application/json": {"schema": {"$ref": "#/components/schemas/completion"}}, "text/event-stream": {"schema": {
-      "type": "string"}}}},
-   "400": {"$ref": "#/components/responses/error"}, "404": {"$ref": "#/components/responses/error"}, "408": {
-    "$ref": "#/components/responses/error"},
-   "413": {"$ref": "#/components/responses/error"}, "429": {"$ref": "#/components/responses/error"},
+  "responses": {"200": {"$ref": "#/components/responses/completion"}, "4XX": {"$ref": "#/components/responses/error"},
    "503": {"$ref": "#/components/responses/error"}}}},
  "/v1/models": {"get": {"summary": "The model that is served", "responses": {"200": {"description": "A list of one",
    "content": {"application/json": {"schema": {"type": "object"}}}}}}},
  "/v1/models/{id}": {"get": {"summary": "One model",
    "parameters": [{"name": "id", "in": "path", "required": true, "schema": {"type": "string"}}],
    "responses": {"200": {"description": "It", "content": {"application/json": {"schema": {"type": "object"}}}},
-    "404": {"$ref": "#/components/responses/error"}}}},
+    "4XX": {"$ref": "#/components/responses/error"}}}},
  "/tokenize": {"post": {"summary": "Tokens of a text or a conversation",
   "requestBody": {"required": true, "content": {"application/json": {"schema": {"type": "object", "properties": {
     "prompt": {"type": "string"}, "messages": {"type": "array", "items": {"$ref": "#/components/schemas/message"}},
-    "model": {"type": "string"}, "add_special_tokens": {"type": "boolean"}}}}}},
+    "model": {"type": ["string", "null"]}, "add_special_tokens": {"type": "boolean"}}}}}},
   "responses": {"200": {"description": "Them", "content": {"application/json": {"schema": {"type": "object",
    "properties": {
     "tokens": {"type": "array", "items": {"type": "integer"}}, "count": {"type": "integer"}, "max_model_len": {
      "type": "integer"}}}}}},
-   "400": {"$ref": "#/components/responses/error"}, "404": {"$ref": "#/components/responses/error"}, "413": {
-    "$ref": "#/components/responses/error"}}}},
+   "4XX": {"$ref": "#/components/responses/error"}}}},
  "/detokenize": {"post": {"summary": "The text of tokens",
   "requestBody": {"required": true, "content": {"application/json": {"schema": {"type": "object", "required": [
    "tokens"], "properties": {
-    "tokens": {"type": "array", "items": {"type": "integer", "minimum": 0}}, "model": {"type": "string"}}}}}},
+    "tokens": {"type": "array", "items": {"type": "integer", "minimum": 0}}, "model": {"type": ["string", "null"]}}}}}},
   "responses": {"200": {"description": "It", "content": {"application/json": {"schema": {"type": "object",
    "properties": {
     "prompt": {"type": "string"}}}}}},
-   "400": {"$ref": "#/components/responses/error"}, "404": {"$ref": "#/components/responses/error"}, "413": {
-    "$ref": "#/components/responses/error"}}}},
+   "4XX": {"$ref": "#/components/responses/error"}}}},
  "/health": {"get": {"summary": "The process lives", "responses": {"200": {"description": "Yes"}}}},
  "/ready": {"get": {"summary": "A request of one token went all the way lately", "responses": {
    "200": {"description": "Yes"}, "503": {"$ref": "#/components/responses/error"}}}},
@@ -146,7 +136,7 @@ constexpr std::string_view kDocument = R"json({
   "description": "Newest first"}}}},
  "/debug/requests/{id}": {"get": {"summary": "Where the time of one request went; id: its x-request-id",
    "parameters": [{"name": "id", "in": "path", "required": true, "schema": {"type": "string"}}],
-   "responses": {"200": {"description": "It"}, "404": {"$ref": "#/components/responses/error"}}}}
+   "responses": {"200": {"description": "It"}, "4XX": {"$ref": "#/components/responses/error"}}}}
 }})json";
 
 }  // namespace
