@@ -2,6 +2,8 @@
 
 #include "launch/commands/bench_handoff.h"
 #include "launch/commands/bench_model.h"
+#include "launch/commands/bench_serve.h"
+#include "launch/commands/bench_stub.h"
 #include "launch/commands/bench_transfer.h"
 
 namespace ferry {
@@ -11,6 +13,8 @@ void add_bench(CLI::App& app, Chosen& chosen) {
   command->require_subcommand(1);
   add_bench_handoff(*command, chosen);
   add_bench_model(*command, chosen);
+  add_bench_serve(*command, chosen);
+  add_bench_stub(*command, chosen);
   add_bench_transfer(*command, chosen);
 }
 

@@ -2,15 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <memory>
-#include <nlohmann/json.hpp>
 
-#include "core/base/error.h"
 #include "launch/commands/model_options.h"
 #include "launch/commands/up.h"
+#include "launch/process/temporary_yaml.h"
 
 namespace ferry {
 
@@ -25,8 +22,7 @@ struct ServeOptions {
   bool allow_unauthenticated = false;
 };
 
-std::string quoted_yaml(const std::string& text) { return nlohmann::json(text).dump(); }  // JSON is YAML
-
+// The router and the group are processes of their own and read a cluster.yaml like any other.
 std::string yaml_of(const ServeOptions& o) {
   const ClusterConfig& c = o.config;
   return fmt::format(
@@ -41,28 +37,6 @@ std::string yaml_of(const ServeOptions& o) {
       quoted_yaml(o.control), o.allow_unauthenticated,
       o.keys.empty() ? "" : ", keys: " + quoted_yaml(std::filesystem::absolute(o.keys).string()));
 }
-
-// The router and the group are processes of their own and read a cluster.yaml like any other.
-class TemporaryYaml {
- public:
-  explicit TemporaryYaml(const std::string& text) {
-    std::string name = (std::filesystem::temp_directory_path() / "ferry-serve.XXXXXX").string();
-    if (!mkdtemp(name.data()))
-      throw Error("cannot make a folder in " + std::filesystem::temp_directory_path().string());
-    folder_ = name;
-    std::ofstream(path()) << text;
-  }
-  ~TemporaryYaml() {
-    std::error_code ignored;
-    std::filesystem::remove_all(folder_, ignored);
-  }
-  TemporaryYaml(const TemporaryYaml&) = delete;
-  TemporaryYaml& operator=(const TemporaryYaml&) = delete;
-  std::string path() const { return (folder_ / "cluster.yaml").string(); }
-
- private:
-  std::filesystem::path folder_;
-};
 
 }  // namespace
 

@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+"""A public load generator, locust, and our own, on one router: both must say the same of the same load. In front of a stub, it
+is the stub's pace that decides what they have to say, not how busy this machine is.
+
+   locust_test.py FERRY MODEL [unittest arguments]        exit code 77: skipped, with the reason
+"""
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+PACKAGES = ROOT / "build" / "python"
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+from cluster import free_port  # noqa: E402
+from program import FERRY, MODEL, ProgramTest, main, skip  # noqa: E402
+
+if not (PACKAGES / "locust").exists():
+    skip("no `locust` package; launch/setup/python fetches it")
+
+USERS, REQUESTS, TOKENS = 4, 40, 20
+PREFILL_MS, STEP_MS = 250, 25
+AGREE = 0.05
+
+
+class Locust(ProgramTest):
+    def start_router(self):
+        port, control = free_port(), f"127.0.0.1:{free_port()}"
+        yaml = self.write("cluster.yaml", f"model: {MODEL}\ngroups: [{{name: stub, role: mixed}}]\n"
+                                          f'router: {{listen: "127.0.0.1:{port}", control: "{control}"}}\n')
+        self.start([FERRY, "router", yaml]).wait_for_log("HTTP at")
+        self.start([FERRY, "bench", "stub", "--model", MODEL, "--router", control, "--prefill", str(PREFILL_MS),
+                    "--step", str(STEP_MS)]).wait_for_log("stub:")
+        return f"http://127.0.0.1:{port}"
+
+    def locust(self, url):
+        out = self.folder / "locust.json"
+        environment = {**os.environ, "PYTHONPATH": str(PACKAGES), "FERRY_LOCUST_OUT": str(out),
+                       "FERRY_LOCUST_REQUESTS": str(REQUESTS), "FERRY_LOCUST_TOKENS": str(TOKENS)}
+        ran = subprocess.run([sys.executable, "-m", "locust", "-f", str(ROOT / "tests/serve/locustfile.py"), "--headless",
+                              "--users", str(USERS), "--spawn-rate", "1000", "--host", url, "--only-summary"],
+                             env=environment, cwd=self.folder, capture_output=True, text=True, timeout=180, check=False)
+        self.assertTrue(out.exists(), ran.stdout + ran.stderr)
+        told = json.loads(out.read_text())
+        self.assertEqual((told["failures"], len(told["answers"])), (0, REQUESTS), ran.stdout + ran.stderr)
+        answers = told["answers"]
+        seconds = max(a["begun"] + a["e2e_ms"] / 1000 for a in answers) - min(a["begun"] for a in answers)
+        return {"ttft_ms": statistics.median(a["ttft_ms"] for a in answers),
+                "e2e_ms": statistics.median(a["e2e_ms"] for a in answers),
+                "tokens_per_s": sum(a["pieces"] for a in answers) / seconds}
+
+    def ours(self, url):
+        ran = subprocess.run([FERRY, "-q", "bench", "serve", "--url", url, "--json", "--requests", str(REQUESTS),
+                              "--concurrency", str(USERS), "--max-tokens", str(TOKENS), "--prompt-tokens", "12"],
+                             capture_output=True, text=True, timeout=180, check=True)
+        line = json.loads(ran.stdout)
+        self.assertEqual((line["answered"], line["errors"]), (REQUESTS, {}))
+        return {"ttft_ms": line["ttft_ms"]["p50"], "e2e_ms": line["e2e_ms"]["p50"], "tokens_per_s": line["tokens_per_s"]}
+
+    def test_both_load_generators_say_the_same(self):
+        url = self.start_router()
+        self.ours(url)  # warms up
+        ours, theirs = self.ours(url), self.locust(url)
+        print(f"ours {ours}\nlocust {theirs}")
+        self.assertGreaterEqual(theirs["ttft_ms"], PREFILL_MS, "that is the stub's pace, and not ours")
+        for what, mine in ours.items():
+            self.assertAlmostEqual(theirs[what] / mine, 1, delta=AGREE, msg=what)
+
+
+if __name__ == "__main__":
+    main()
