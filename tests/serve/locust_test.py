@@ -20,8 +20,8 @@ from program import FERRY, MODEL, ProgramTest, main, skip  # noqa: E402
 if not (PACKAGES / "locust").exists():
     skip("no `locust` package; launch/setup/python fetches it")
 
-USERS, REQUESTS, TOKENS = 4, 40, 20
-PREFILL_MS, STEP_MS = 250, 25
+USERS, REQUESTS, TOKENS = 4, 32, 15
+PREFILL_MS, STEP_MS = 1000, 100
 AGREE = 0.05
 
 
@@ -62,8 +62,14 @@ class Locust(ProgramTest):
     def test_both_load_generators_say_the_same(self):
         url = self.start_router()
         self.ours(url)  # warms up
-        ours, theirs = self.ours(url), self.locust(url)
-        print(f"ours {ours}\nlocust {theirs}")
+        for _ in range(3):
+            before, theirs, after = self.ours(url), self.locust(url), self.ours(url)
+            print(f"ours {before}\nlocust {theirs}\nours {after}", flush=True)
+            if all(abs(after[what] / before[what] - 1) < AGREE / 2 for what in before):
+                return self.compare(before, theirs)
+        self.skipTest("this machine is too busy: our own bench does not agree with itself")
+
+    def compare(self, ours, theirs):
         self.assertGreaterEqual(theirs["ttft_ms"], PREFILL_MS, "that is the stub's pace, and not ours")
         for what, mine in ours.items():
             self.assertAlmostEqual(theirs[what] / mine, 1, delta=AGREE, msg=what)
