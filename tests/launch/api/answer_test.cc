@@ -82,9 +82,8 @@ TEST(Answer, AWholeChatIsShapedAsOpenAIHasIt) {
   EXPECT_EQ(all["usage"]["prompt_tokens_details"]["cached_tokens"], 1);
   EXPECT_EQ(all["usage"]["ms"]["ttft"], 3);
   EXPECT_EQ(all["usage"]["ms"]["total"], 4.5);
-  EXPECT_EQ(all["usage"]["route"],
-            json::parse(R"({"prefill":"p","decode":"d","policy":"disaggregated","attempts":2,)"
-                        R"("retries":[{"rung":"same_pair","why":"lost"}]})"));
+  EXPECT_EQ(all["usage"]["route"], json::parse(R"({"prefill":"p","decode":"d","policy":"disaggregated","attempts":2,)"
+                                               R"("retries":[{"rung":"same_pair","why":"lost"}]})"));
 }
 
 TEST(Answer, AWholeTextEndsByLengthAndBeginsWithItsEcho) {

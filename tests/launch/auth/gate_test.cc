@@ -7,6 +7,7 @@
 
 #include "launch/auth/credentials.h"
 #include "launch/auth/key_file.h"
+#include "tests/support/scratch_folder.h"
 
 namespace ferry {
 namespace {
@@ -28,22 +29,20 @@ TEST(Credentials, AreTheBearersOrAPassword) {
 class GateTest : public testing::Test {
  protected:
   void SetUp() override {
-    std::filesystem::remove(config_.keys);
     NewKey key = make_key("alice");
     key.kept.max_streams = 3;
     key.kept.weight = 2;
     add_key(config_.keys, key.kept);
     alice_ = "Bearer " + key.shown;
   }
-  void TearDown() override { std::filesystem::remove(config_.keys); }
 
   static int status(const std::variant<Gate::Place, ApiError>& answer) {
     const auto* error = std::get_if<ApiError>(&answer);
     return error ? error->status : 200;
   }
 
-  RouterConfig config_ = {.keys = std::filesystem::path(testing::TempDir()) / "ferry_gate_keys",
-                          .limits = {.queued_per_key = 2}};
+  const ScratchFolder scratch_;
+  const RouterConfig config_ = {.keys = scratch_.path() / "keys", .limits = {.queued_per_key = 2}};
   std::string alice_;
 };
 

@@ -10,6 +10,7 @@
 #include "core/base/error.h"
 #include "launch/auth/guarded_file.h"
 #include "launch/auth/key_ring.h"
+#include "tests/support/scratch_folder.h"
 
 namespace ferry {
 namespace {
@@ -22,13 +23,6 @@ const std::string kAlice = "alice sha256:" + kSalt + ":" + kHash;
 
 class Keys : public testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = std::filesystem::path(testing::TempDir()) / "ferry_keys";
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directories(folder_);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
   std::filesystem::path write(const std::string& text, mode_t mode = 0600) {
     std::ofstream(file_) << text;
     chmod(file_.c_str(), mode);
@@ -45,8 +39,8 @@ class Keys : public testing::Test {
     return key.shown;
   }
 
-  std::filesystem::path folder_;
-  const std::filesystem::path file_ = std::filesystem::path(testing::TempDir()) / "ferry_keys" / "keys";
+  const ScratchFolder scratch_;
+  const std::filesystem::path folder_ = scratch_.path(), file_ = folder_ / "keys";
 };
 
 TEST(ApiKey, IsKnownByItsHashAndNoOtherIs) {

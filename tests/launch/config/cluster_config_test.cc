@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "core/base/error.h"
+#include "tests/support/scratch_folder.h"
 
 namespace ferry {
 namespace {
@@ -273,19 +274,15 @@ TEST(ClusterConfig, TlsIsWholeOrAbsent) {
 
 class LoadCluster : public testing::Test {
  protected:
-  void SetUp() override {
-    directory_ = std::filesystem::path(testing::TempDir()) / "ferry_load_cluster";
-    std::filesystem::remove_all(directory_);
-    std::filesystem::create_directories(directory_ / "models");
-  }
-  void TearDown() override { std::filesystem::remove_all(directory_); }
+  LoadCluster() { std::filesystem::create_directories(directory_ / "models"); }
 
   std::filesystem::path write(const std::string& name, const std::string& text) {
     std::ofstream(directory_ / name) << text;
     return directory_ / name;
   }
 
-  std::filesystem::path directory_;
+  const ScratchFolder scratch_;
+  const std::filesystem::path directory_ = scratch_.path();
 };
 
 TEST_F(LoadCluster, ARelativeModelIsLookedForBesideTheYaml) {
