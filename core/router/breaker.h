@@ -16,13 +16,17 @@ class Breaker {
   static constexpr Duration kFirstPause = std::chrono::milliseconds(500);
   static constexpr int kMostDoublings = 4;
 
+  enum class State : uint8_t { closed, open, half_open };
+
   void succeeded() { n_failures_ = 0; }
+  // What was under way when it opened says nothing new: only a probe that fails makes the pause longer.
   void failed(Instant now) {
-    if (++n_failures_ < kMostFailures) return;
-    open_until_ = now + kFirstPause * (1 << std::min(n_failures_ - kMostFailures, kMostDoublings));
+    const State before = state(now);
+    if (before == State::open || (before == State::closed && ++n_failures_ < kMostFailures)) return;
+    n_pauses_ = before == State::closed ? 0 : n_pauses_ + 1;
+    open_until_ = now + kFirstPause * (1 << std::min(n_pauses_, kMostDoublings));
   }
 
-  enum class State : uint8_t { closed, open, half_open };
   State state(Instant now) const {
     if (n_failures_ < kMostFailures) return State::closed;
     return now < open_until_ ? State::open : State::half_open;
@@ -33,7 +37,8 @@ class Breaker {
   }
 
  private:
-  int n_failures_ = 0;
+  int n_failures_ = 0;  // in a row, up to those that opened it
+  int n_pauses_ = 0;    // after the first
   Instant open_until_;
 };
 
