@@ -112,8 +112,7 @@ class Engine {
   Peers peers_;
 
   StepPace pace_;
-  Scheduler::Plan plan_;  // of the step that is being run
-  int n_rows_ = 0;        // of it
+  Scheduler::Plan plan_;  // of the step that is being run, without its batch
   int64_t next_step_id_ = 0;
   Instant last_step_;
   std::vector<GroupId> opens_, closes_;

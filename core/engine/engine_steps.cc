@@ -38,7 +38,6 @@ std::optional<Step> Engine::next_step() {
                .ships = {},
                .last = stop_by_ && (now >= *stop_by_ || nothing_in_flight())};
   plan_ = scheduler_.plan(pace_.rows());
-  n_rows_ = plan_.batch.n_rows();
   order_shipping(plan_, step);
   step.batch = std::move(plan_.batch);
   const bool has_orders = !step.closes.empty() || !step.opens.empty() || !step.connects.empty() ||
@@ -72,7 +71,7 @@ void Engine::order_shipping(const Scheduler::Plan& plan, Step& step) {
 }
 
 void Engine::finish(const StepResult& result) {
-  pace_.ran(n_rows_, clock_.now() - last_step_);
+  pace_.ran(plan_.n_rows(), clock_.now() - last_step_);
   take_tokens(result);
   for (size_t rank = 0; rank < result.receipts.size(); ++rank) {
     for (const GroupFailure& failure : result.receipts[rank].failures) {

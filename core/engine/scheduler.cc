@@ -1,6 +1,7 @@
 #include "core/engine/scheduler.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "core/base/check.h"
 #include "core/engine/step_pace.h"
@@ -101,6 +102,11 @@ Scheduler::Plan Scheduler::plan(int most_rows) {
   return plan;
 }
 
+int Scheduler::Plan::n_rows() const {
+  return std::accumulate(sequences.begin(), sequences.end(), 0,
+                         [](int n, const Planned& planned) { return n + planned.tokens.size(); });
+}
+
 // False: there is no page for its next token now. It keeps what it has, and gets one when others end.
 bool Scheduler::make_room(Sequence& s) {
   const int n_missing = pages_for(s.n_computed + 1) - static_cast<int>(s.lease.pages().size());
@@ -140,7 +146,7 @@ void Scheduler::append(Sequence& s, int n_tokens, Plan& plan) const {
     batch.positions.push_back(i);
   }
   batch.row_begin.push_back(batch.n_rows());
-  const int n_pages = (tokens.end + reuse_.page_tokens - 1) / reuse_.page_tokens;
+  const int n_pages = pages_for(tokens.end);
   batch.pages.insert(batch.pages.end(), s.lease.pages().begin(), s.lease.pages().begin() + n_pages);
   batch.page_begin.push_back(static_cast<int>(batch.pages.size()));
   s.n_computed = tokens.end;

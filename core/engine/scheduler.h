@@ -82,6 +82,7 @@ class Scheduler {
   struct Plan {
     Batch batch;
     std::vector<Planned> sequences;  // as in the batch
+    int n_rows() const;              // also when the batch has gone to the ranks
   };
   // Prefill gets what the decode tokens leave of most_rows, and never less than it needs to get on. An empty plan:
   // nothing can run now. Counts the planned tokens as computed: the step must be run.
@@ -98,7 +99,7 @@ class Scheduler {
 
  private:
   void admit();
-  int pages_for(int n_tokens) const { return (n_tokens + reuse_.page_tokens - 1) / reuse_.page_tokens; }
+  int pages_for(int n_tokens) const { return ferry::pages_for(n_tokens, reuse_.page_tokens); }
   bool make_room(Sequence& sequence);
   bool preempt_one_behind(const Sequence& sequence);
   void append(Sequence& sequence, int n_tokens, Plan& plan) const;

@@ -1,9 +1,9 @@
 #include "core/handoff/fit.h"
 
 #include <algorithm>
-#include <cctype>
 
 #include "core/base/error.h"
+#include "core/base/plain_text.h"
 
 namespace ferry {
 
@@ -12,11 +12,8 @@ namespace {
 // More of anything is a lie, or a mistake that would cost its reader the memory.
 constexpr int kMost = 1 << 24;
 
-// As in cluster.yaml: it becomes a part of logs and of labels in the metrics.
-bool is_plain(const std::string& name) {
-  const auto allowed = [](unsigned char c) { return std::isalnum(c) || c == '.' || c == '_' || c == '-'; };
-  return !name.empty() && name.size() <= 255 && std::all_of(name.begin(), name.end(), allowed);
-}
+// It becomes a part of logs and of labels in the metrics.
+bool sound(const std::string& name) { return !name.empty() && name.size() <= 255 && is_plain(name); }
 
 bool sound(Range range) { return 0 <= range.begin && range.begin < range.end && range.end <= kMost; }
 
@@ -40,7 +37,7 @@ std::string text_of(Range range) { return str(range.begin, "…", range.end - 1)
 }  // namespace
 
 std::optional<std::string> nonsense_in(const wire::GroupInfo& group) {
-  if (!is_plain(group.key.name)) return "a group has a name, of letters, digits, '.', '_' and '-'";
+  if (!sound(group.key.name)) return "a group has a name, of letters, digits, '.', '_' and '-'";
   if (group.layouts.empty() || group.layouts.size() > 1024) return "a group has from 1 to 1024 ranks";
   for (const KvLayout& layout : group.layouts) {
     const KvLayout& first = group.layouts[0];

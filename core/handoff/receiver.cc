@@ -27,7 +27,7 @@ std::optional<wire::Ticket> Receiver::reserve(const wire::Reserve& order, const 
   if (settings_.reuse)
     contents =
         block_contents(settings_.content_start, std::span(prompt).first(prompt.size() - 1), settings_.page_tokens);
-  const int n_pages = (static_cast<int>(prompt.size()) + settings_.page_tokens - 1) / settings_.page_tokens;
+  const int n_pages = pages_for(static_cast<int>(prompt.size()), settings_.page_tokens);
   auto lease = pages_.lease(n_pages, contents, spare);
   if (!lease) return std::nullopt;
 

@@ -15,6 +15,9 @@
 
 namespace ferry {
 
+// Pages that hold so many tokens, the last one whole or not.
+constexpr int pages_for(int n_tokens, int page_tokens) { return (n_tokens + page_tokens - 1) / page_tokens; }
+
 class KvLayout {
  public:
   KvLayout() = default;
@@ -35,7 +38,7 @@ class KvLayout {
   size_t page_bytes() const { return shard_.layers.size() * layer_bytes(); }  // in all layers
   size_t bytes() const { return n_pages_ * page_bytes(); }
 
-  int pages_for(int n_tokens) const { return (n_tokens + page_tokens_ - 1) / page_tokens_; }
+  int pages_for(int n_tokens) const { return ferry::pages_for(n_tokens, page_tokens_); }
 
   // Offset of the keys of `head` (a head of the model, not of the rank) in `layer` of `page`.
   uint64_t offset(int page, int layer, int head) const;

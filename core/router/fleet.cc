@@ -168,14 +168,16 @@ double Fleet::load_of(StreamId decode) const {
 }
 
 std::optional<Fleet::Route> Fleet::best_route(std::span<const int> prompt, const std::set<StreamId>& without) const {
-  const Prefixes::Blocks blocks = prefixes_.blocks_of(prompt);
+  std::optional<Prefixes::Blocks> blocks;  // made when somebody is free: a prompt that waits is looked at all the time
   std::optional<Route> best;
   std::tuple<int64_t, double, int> least;
   for (const auto& [streams, pair] : pairs_.all()) {
     const auto [prefill, decode] = streams;
     if (!pair.ready || without.contains(prefill) || !may_use(prefill) || !is_free({prefill, decode})) continue;
+    if (!blocks) blocks = prefixes_.blocks_of(prompt);
     const std::tuple<int64_t, double, int> cost = {
-        at(prefill).n_to_prefill - prefixes_.n_cached_tokens(prefill, blocks), load_of(decode), at(prefill).n_requests};
+        at(prefill).n_to_prefill - prefixes_.n_cached_tokens(prefill, *blocks), load_of(decode),
+        at(prefill).n_requests};
     if (best && cost >= least) continue;
     best = Route{prefill, decode};
     least = cost;

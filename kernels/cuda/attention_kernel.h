@@ -8,9 +8,11 @@
 //   rows    sequences of several rows: a block takes 16 queries through all spans
 //   spans   sequences of one row: a block a span; merge_spans adds them up. Bound by the bytes of keys and values
 
+#include "kernels/cuda/bf16_terms.h"
 #include "kernels/cuda/kv_pages.h"
 #include "kernels/cuda/language.h"
 #include "kernels/cuda/launches.h"
+#include "kernels/cuda/warp.h"
 
 namespace ferry::cuda {
 
@@ -80,8 +82,7 @@ __device__ inline float4 four_of_kv(KvDtype dtype, const std::byte* values, int 
   if (dtype == KvDtype::f32) return *reinterpret_cast<const float4*>(values + i * sizeof(float));
   const uint2 pairs = *reinterpret_cast<const uint2*>(values + i * sizeof(uint16_t));
   if (dtype == KvDtype::bf16) {
-    return make_float4(f32_of_bits(pairs.x << 16), f32_of_bits(pairs.x & 0xffff0000), f32_of_bits(pairs.y << 16),
-                       f32_of_bits(pairs.y & 0xffff0000));
+    return make_float4(low_of_pair(pairs.x), high_of_pair(pairs.x), low_of_pair(pairs.y), high_of_pair(pairs.y));
   }
   const auto half = [](uint32_t pair, int which) { return f32_of_half(static_cast<uint16_t>(pair >> (16 * which))); };
   return make_float4(half(pairs.x, 0), half(pairs.x, 1), half(pairs.y, 0), half(pairs.y, 1));
@@ -137,18 +138,6 @@ __device__ __forceinline__ void score(const AttentionShared<kValues>& shared, in
       scores[q] = fmaf(x.w, k.w, fmaf(x.z, k.z, fmaf(x.y, k.y, fmaf(x.x, k.x, scores[q]))));
     }
   }
-}
-
-__device__ inline float largest_of_warp(float value) {
-#pragma unroll
-  for (int distance = kWarp / 2; distance > 0; distance /= 2)
-    value = fmaxf(value, __shfl_xor_sync(kAllLanes, value, distance));
-  return value;
-}
-__device__ inline float total_of_warp(float value) {
-#pragma unroll
-  for (int distance = kWarp / 2; distance > 0; distance /= 2) value += __shfl_xor_sync(kAllLanes, value, distance);
-  return value;
 }
 
 // One tile of keys, staged, for the warp's queries. `scores` are a lane's key's, masked where it is not seen.

@@ -43,43 +43,40 @@ class CudaDevice final : public Device {
 class CudaOps final : public Ops {
  public:
   explicit CudaOps(const CudaSettings& settings)
-      : card_(use_card(settings.card)), device_(stream_), attention_scratch_(settings.attention_scratch_bytes) {}
+      : card_(use_card(settings.card)),
+        device_(stream_),
+        attention_scratch_(device_, settings.attention_scratch_bytes / sizeof(float)) {}
 
-  std::string name() const override { return str("cuda ", card_.name); }
+  std::string name() const override { return str("cuda ", card_); }
   Device& device() override { return device_; }
 
   std::unique_ptr<Weight> prepare(const MatrixSlice& slice) override {
-    auto weight = std::make_unique<PlanarWeight>(slice, stream_);
+    auto weight = std::make_unique<PlanarWeight>(slice, device_);
     const WeightView& view = weight->view();
     const size_t n_partial = static_cast<size_t>(column_ranges(view.n_tiles, view.n_groups)) * kMostSplitRows *
                              static_cast<size_t>(view.n_rows);
-    if (n_partial * sizeof(float) > partial_products_.size()) partial_products_ = Memory(n_partial * sizeof(float));
+    if (n_partial > partial_products_.size()) partial_products_ = DeviceArray<float>(device_, n_partial);
     return weight;
   }
 
   void embed(const Embed& p) override { launch_embed(p, view_of(p.table), stream_); }
   void rms_norm(const RmsNorm& p) override { launch_rms_norm(p, stream_); }
-  void matmul(const Matmul& p) override {
-    launch_matmul(p, view_of(p.w), reinterpret_cast<float*>(partial_products_.data()), stream_);
-  }
+  void matmul(const Matmul& p) override { launch_matmul(p, view_of(p.w), partial_products_.data(), stream_); }
   void rope(const Rope& p) override { launch_rope(p, stream_); }
   void write_kv(const WriteKv& p) override { launch_write_kv(p, stream_); }
   void attention(const Attention& p) override {
-    launch_attention(p,
-                     {.partial = reinterpret_cast<float*>(attention_scratch_.data()),
-                      .n_floats = attention_scratch_.size() / sizeof(float)},
-                     stream_);
+    launch_attention(p, {.partial = attention_scratch_.data(), .n_floats = attention_scratch_.size()}, stream_);
   }
   void gated_activation(const GatedActivation& p) override { launch_gated_activation(p, stream_); }
   void add(const Add& p) override { launch_add(p, stream_); }
   void select_rows(const SelectRows& p) override { launch_select_rows(p, stream_); }
 
  private:
-  Card card_;
+  const std::string card_;
   OwnStream stream_;
   CudaDevice device_;
-  Memory partial_products_;  // for the widest weight
-  Memory attention_scratch_;
+  DeviceArray<float> partial_products_;  // for the widest weight
+  DeviceArray<float> attention_scratch_;
 };
 
 }  // namespace

@@ -39,31 +39,11 @@ __global__ void __launch_bounds__(kThreads) embed(const EmbedTask task) {
   }
 }
 
-template <Codes kCodes>
-void launch_for(const EmbedTask& task, Stream stream) {
-  launch(embed<kCodes>, {{task.p.n_rows}, kThreads, 0, stream}, task);
-}
-
 }  // namespace
 
 void launch_embed(const Embed& p, const WeightView& table, Stream stream) {
   const EmbedTask task = {p, table};
-  switch (table.format) {
-    case Codes::four:
-      return launch_for<Codes::four>(task, stream);
-    case Codes::five:
-      return launch_for<Codes::five>(task, stream);
-    case Codes::six:
-      return launch_for<Codes::six>(task, stream);
-    case Codes::eight:
-      return launch_for<Codes::eight>(task, stream);
-    case Codes::f16:
-      return launch_for<Codes::f16>(task, stream);
-    case Codes::bf16:
-      return launch_for<Codes::bf16>(task, stream);
-    case Codes::f32:
-      return launch_for<Codes::f32>(task, stream);
-  }
+  with_codes(table.format, [&](auto codes) { launch(embed<codes>, {{p.n_rows}, kThreads, 0, stream}, task); });
 }
 
 }  // namespace ferry::cuda

@@ -2,6 +2,7 @@
 // How many blocks and threads run a kernel.
 
 #include <cstddef>
+#include <cstdint>
 
 #include "kernels/cuda/runtime.h"
 
@@ -22,6 +23,6 @@ struct LaunchShape {
 
 constexpr int kWarp = 32;  // threads
 
-constexpr int parts_of(int n, int part) { return (n + part - 1) / part; }
+constexpr int parts_of(int64_t n, int part) { return static_cast<int>((n + part - 1) / part); }
 
 }  // namespace ferry::cuda

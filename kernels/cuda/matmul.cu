@@ -20,25 +20,6 @@ __global__ void __launch_bounds__(kThreads) add_ranges(const MatmulTask task) {
   }
 }
 
-void launch_of(const MatmulTask& task, Stream stream) {
-  switch (task.w.format) {
-    case Codes::four:
-      return launch_matmul_four(task, stream);
-    case Codes::five:
-      return launch_matmul_five(task, stream);
-    case Codes::six:
-      return launch_matmul_six(task, stream);
-    case Codes::eight:
-      return launch_matmul_eight(task, stream);
-    case Codes::f16:
-      return launch_matmul_f16(task, stream);
-    case Codes::bf16:
-      return launch_matmul_bf16(task, stream);
-    case Codes::f32:
-      return launch_matmul_f32(task, stream);
-  }
-}
-
 }  // namespace
 
 int column_ranges(int n_tiles, int n_groups) {
@@ -51,10 +32,10 @@ void launch_matmul(const Matmul& p, const WeightView& w, float* partial, Stream 
   if (p.n_rows == 0) return;
   MatmulTask task = {.p = p, .w = w, .n_ranges = column_ranges(w.n_tiles, w.n_groups)};
   if (task.n_ranges > 1 && p.n_rows <= kMostSplitRows) task.partial = partial;
-  launch_of(task, stream);
+  with_codes(w.format, [&](auto codes) { launch_matmul_of<codes>(task, stream); });
   if (task.partial != nullptr) {
     const int64_t n = static_cast<int64_t>(p.n_rows) * w.n_rows;
-    launch(add_ranges, {{static_cast<int>((n + kThreads - 1) / kThreads)}, kThreads, 0, stream}, task);
+    launch(add_ranges, {{parts_of(n, kThreads)}, kThreads, 0, stream}, task);
   }
 }
 

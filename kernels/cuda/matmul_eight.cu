@@ -2,6 +2,6 @@
 
 namespace ferry::cuda {
 
-void launch_matmul_eight(const MatmulTask& task, Stream stream) { launch_matmul_of<Codes::eight>(task, stream); }
+template void launch_matmul_of<Codes::eight>(const MatmulTask& task, Stream stream);
 
 }  // namespace ferry::cuda

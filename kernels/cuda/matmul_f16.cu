@@ -2,6 +2,6 @@
 
 namespace ferry::cuda {
 
-void launch_matmul_f16(const MatmulTask& task, Stream stream) { launch_matmul_of<Codes::f16>(task, stream); }
+template void launch_matmul_of<Codes::f16>(const MatmulTask& task, Stream stream);
 
 }  // namespace ferry::cuda

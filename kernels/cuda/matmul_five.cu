@@ -2,6 +2,6 @@
 
 namespace ferry::cuda {
 
-void launch_matmul_five(const MatmulTask& task, Stream stream) { launch_matmul_of<Codes::five>(task, stream); }
+template void launch_matmul_of<Codes::five>(const MatmulTask& task, Stream stream);
 
 }  // namespace ferry::cuda

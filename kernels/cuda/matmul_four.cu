@@ -2,6 +2,6 @@
 
 namespace ferry::cuda {
 
-void launch_matmul_four(const MatmulTask& task, Stream stream) { launch_matmul_of<Codes::four>(task, stream); }
+template void launch_matmul_of<Codes::four>(const MatmulTask& task, Stream stream);
 
 }  // namespace ferry::cuda

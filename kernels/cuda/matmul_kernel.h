@@ -175,13 +175,13 @@ void launch_matmul_of(const MatmulTask& task, Stream stream) {
   }
 }
 
-// One file a code, so that they compile side by side.
-void launch_matmul_four(const MatmulTask& task, Stream stream);
-void launch_matmul_five(const MatmulTask& task, Stream stream);
-void launch_matmul_six(const MatmulTask& task, Stream stream);
-void launch_matmul_eight(const MatmulTask& task, Stream stream);
-void launch_matmul_f16(const MatmulTask& task, Stream stream);
-void launch_matmul_bf16(const MatmulTask& task, Stream stream);
-void launch_matmul_f32(const MatmulTask& task, Stream stream);
+// Each in a file of its own, so that they compile side by side.
+extern template void launch_matmul_of<Codes::four>(const MatmulTask& task, Stream stream);
+extern template void launch_matmul_of<Codes::five>(const MatmulTask& task, Stream stream);
+extern template void launch_matmul_of<Codes::six>(const MatmulTask& task, Stream stream);
+extern template void launch_matmul_of<Codes::eight>(const MatmulTask& task, Stream stream);
+extern template void launch_matmul_of<Codes::f16>(const MatmulTask& task, Stream stream);
+extern template void launch_matmul_of<Codes::bf16>(const MatmulTask& task, Stream stream);
+extern template void launch_matmul_of<Codes::f32>(const MatmulTask& task, Stream stream);
 
 }  // namespace ferry::cuda

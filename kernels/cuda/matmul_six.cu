@@ -2,6 +2,6 @@
 
 namespace ferry::cuda {
 
-void launch_matmul_six(const MatmulTask& task, Stream stream) { launch_matmul_of<Codes::six>(task, stream); }
+template void launch_matmul_of<Codes::six>(const MatmulTask& task, Stream stream);
 
 }  // namespace ferry::cuda

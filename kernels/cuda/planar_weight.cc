@@ -189,11 +189,10 @@ void fill_plain(const MatrixSlice& slice, const WeightView& shape, Planes& plane
 
 }  // namespace
 
-PlanarWeight::PlanarWeight(const MatrixSlice& slice, Stream stream) : view_(shape_of(slice)) {
+PlanarWeight::PlanarWeight(const MatrixSlice& slice, Device& device) : view_(shape_of(slice)) {
   Planes planes(view_);
   (view_.kind == ScaleKind::plain ? fill_plain : fill_quantized)(slice, view_, planes);
-  memory_ = Memory(planes.bytes().size());
-  upload(memory_.data(), planes.bytes().data(), planes.bytes().size(), stream);
+  memory_ = DeviceArray<std::byte>(device, planes.bytes());
   planes.point_into(memory_.data(), view_);
 }
 

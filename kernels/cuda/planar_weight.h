@@ -14,15 +14,14 @@
 //             eight at bit i or 2i
 // scales      f16 [n_tiles][n_blocks][16 rows], with a minimum f16 pairs; a block is 32 or 256 columns
 // own_scales  u8 pairs [n_tiles][n_groups][16 rows]: scale and minimum (q4_k, q5_k), or the scales of columns 0 … 15
-// and
-//             16 … 31 as i8 (q6_k)
+//             and 16 … 31 as i8 (q6_k)
 
 #include <cstdint>
-#include <memory>
+#include <type_traits>
 
+#include "core/seam/device.h"
 #include "core/seam/ops.h"
 #include "kernels/cpu/packed_format.h"
-#include "kernels/cuda/runtime.h"
 
 namespace ferry::cuda {
 
@@ -48,6 +47,27 @@ constexpr int words_of_row(Codes codes) {  // in a lane
   return 8;
 }
 
+// f(codes), where `codes` is a constant of the type system: what is compiled for each is chosen here.
+template <class F>
+void with_codes(Codes codes, const F& f) {
+  switch (codes) {
+    case Codes::four:
+      return f(std::integral_constant<Codes, Codes::four>());
+    case Codes::five:
+      return f(std::integral_constant<Codes, Codes::five>());
+    case Codes::six:
+      return f(std::integral_constant<Codes, Codes::six>());
+    case Codes::eight:
+      return f(std::integral_constant<Codes, Codes::eight>());
+    case Codes::f16:
+      return f(std::integral_constant<Codes, Codes::f16>());
+    case Codes::bf16:
+      return f(std::integral_constant<Codes, Codes::bf16>());
+    case Codes::f32:
+      return f(std::integral_constant<Codes, Codes::f32>());
+  }
+}
+
 struct WeightView {
   const uint32_t* codes = nullptr;
   const std::byte* high = nullptr;
@@ -66,7 +86,8 @@ struct WeightView {
 
 class PlanarWeight final : public Weight {
  public:
-  PlanarWeight(const MatrixSlice& slice, Stream stream);
+  // The device outlives it.
+  PlanarWeight(const MatrixSlice& slice, Device& device);
 
   int n_rows() const override { return view_.n_rows; }
   int n_cols() const override { return view_.n_cols; }
@@ -75,7 +96,7 @@ class PlanarWeight final : public Weight {
 
  private:
   WeightView view_;
-  Memory memory_;
+  DeviceArray<std::byte> memory_;
 };
 
 }  // namespace ferry::cuda

@@ -2,6 +2,7 @@
 
 #include "kernels/cuda/language.h"
 #include "kernels/cuda/launches.h"
+#include "kernels/cuda/warp.h"
 
 namespace ferry::cuda {
 namespace {
@@ -12,12 +13,6 @@ struct NormShared {
   float sums[kThreads / kWarp];
 };
 
-__device__ inline float sum_of_warp(float value) {
-#pragma unroll
-  for (int distance = kWarp / 2; distance > 0; distance /= 2) value += __shfl_xor_sync(kAllLanes, value, distance);
-  return value;
-}
-
 // A block a row. Moves 8 bytes a value, and the weights once from a cache.
 __global__ void __launch_bounds__(kThreads) rms_norm(const RmsNorm p) {
   NormShared& shared = shared_memory<NormShared>();
@@ -27,7 +22,7 @@ __global__ void __launch_bounds__(kThreads) rms_norm(const RmsNorm p) {
 
   float squares = 0;
   for (int i = thread; i < p.width; i += n_threads) squares = fmaf(x[i], x[i], squares);
-  squares = sum_of_warp(squares);
+  squares = total_of_warp(squares);
   if (thread % kWarp == 0) shared.sums[thread / kWarp] = squares;
   __syncthreads();
   float sum = 0;
@@ -63,8 +58,6 @@ __global__ void __launch_bounds__(kThreads) select_rows(const SelectRows p) {
   for (int i = static_cast<int>(threadIdx.x); i < p.width; i += kThreads) out[i] = x[i];
 }
 
-int blocks_of(int64_t n) { return static_cast<int>((n + kThreads - 1) / kThreads); }
-
 }  // namespace
 
 void launch_rms_norm(const RmsNorm& p, Stream stream) {
@@ -73,10 +66,10 @@ void launch_rms_norm(const RmsNorm& p, Stream stream) {
 }
 
 void launch_gated_activation(const GatedActivation& p, Stream stream) {
-  launch(gated_activation, {{blocks_of(p.n)}, kThreads, 0, stream}, p);
+  launch(gated_activation, {{parts_of(p.n, kThreads)}, kThreads, 0, stream}, p);
 }
 
-void launch_add(const Add& p, Stream stream) { launch(add, {{blocks_of(p.n)}, kThreads, 0, stream}, p); }
+void launch_add(const Add& p, Stream stream) { launch(add, {{parts_of(p.n, kThreads)}, kThreads, 0, stream}, p); }
 
 void launch_select_rows(const SelectRows& p, Stream stream) {
   launch(select_rows, {{p.n_rows}, kThreads, 0, stream}, p);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "launch/auth/credentials.h"
+#include "launch/io/metrics_text.h"
 
 namespace ferry {
 
@@ -57,17 +58,16 @@ ApiError Gate::refused(Refusal why, ApiError error) {
 
 std::string Gate::metrics_text() const {
   constexpr std::string_view kNames[kRefusals] = {"no_key", "wrong_key", "streams", "queued"};
-  std::string text =
-      "# HELP ferry_http_refused_total Requests that were not let in\n# TYPE ferry_http_refused_total counter\n";
-  for (size_t i = 0; i < kRefusals; ++i)
-    text += fmt::format("ferry_http_refused_total{{why=\"{}\"}} {}\n", kNames[i], n_refused_[i]);
-  if (!keys_) return text;
-  text += "# HELP ferry_key_choices Choices of a key now\n# TYPE ferry_key_choices gauge\n";
+  MetricsText text;
+  text.family("http_refused_total", "counter", "Requests that were not let in");
+  for (size_t i = 0; i < kRefusals; ++i) text.value(fmt::format("why=\"{}\"", kNames[i]), n_refused_[i]);
+  if (!keys_) return text.take();
+  text.family("key_choices", "gauge", "Choices of a key now");
   for (const auto& [name, use] : uses_) {
-    text += fmt::format("ferry_key_choices{{key=\"{}\",state=\"waiting\"}} {}\n", name, use.queued);
-    text += fmt::format("ferry_key_choices{{key=\"{}\",state=\"begun\"}} {}\n", name, use.streams - use.queued);
+    text.value(fmt::format("key=\"{}\",state=\"waiting\"", name), use.queued);
+    text.value(fmt::format("key=\"{}\",state=\"begun\"", name), use.streams - use.queued);
   }
-  return text;
+  return text.take();
 }
 
 Gate::Place::Place(Use& use, int n_choices) : use_(&use), n_streams_(n_choices), n_queued_(n_choices) {

@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "core/base/error.h"
+#include "core/base/plain_text.h"
 #include "core/base/quoted.h"
 #include "launch/auth/guarded_file.h"
 
@@ -29,13 +30,6 @@ struct Place {
 bool is_hex(std::string_view text, size_t length) {
   const auto is_digit = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
   return text.size() == length && std::ranges::all_of(text, is_digit);
-}
-
-bool is_name(std::string_view text) {
-  const auto fits = [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-';
-  };
-  return !text.empty() && text.size() <= 64 && text[0] != '-' && std::ranges::all_of(text, fits);
 }
 
 template <class Number>
@@ -71,7 +65,8 @@ ApiKey parse_line(const std::string& line, const Place& place) {
   ApiKey key;
   std::string secret;
   words >> key.name >> secret;
-  if (!is_name(key.name)) place.fail(str(ferry::quoted(key.name), " is no name of letters, digits, '.', '_' and '-'"));
+  if (!is_plain_name(key.name))
+    place.fail(str(ferry::quoted(key.name), " is no name of letters, digits, '.', '_' and '-'"));
   const std::string_view form = secret;
   const bool fits = form.starts_with("sha256:") && form.size() == 7 + 16 + 1 + 64 && form[23] == ':' &&
                     is_hex(form.substr(7, 16), 16) && is_hex(form.substr(24), 64);

@@ -21,7 +21,6 @@ class KeyRing {
   // The key that was shown. Looks whether the file has changed first (a `stat`): one that is removed is refused from
   // then on. When the file has become unreadable, the keys of before stay, and the log says why.
   std::optional<ApiKey> find(std::string_view shown);
-  size_t size() const { return by_salt_.size(); }
 
  private:
   struct Stamp {  // changes when the file does

@@ -25,8 +25,7 @@ class LoadClient {
   // POST /v1/completions. Never throws: what goes wrong is in the record.
   asio::awaitable<void> ask(std::string body, StreamRecord& record);
 
-  int n_open() const { return n_open_; }  // requests that wait for the end of their answer
-  int most_open() const { return most_open_; }
+  int most_open() const { return most_open_; }  // requests that waited for the end of their answer at a time
 
  private:
   struct Connection;

@@ -23,7 +23,7 @@ std::vector<int> made_up_tokens(int n, int n_vocab) {
   return tokens;
 }
 
-int pages_for(const BenchShape& shape) { return (shape.max_tokens + shape.page_tokens - 1) / shape.page_tokens; }
+int pages_for(const BenchShape& shape) { return ferry::pages_for(shape.max_tokens, shape.page_tokens); }
 
 }  // namespace
 

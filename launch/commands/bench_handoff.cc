@@ -81,8 +81,7 @@ std::vector<Case> measure(const HandoffOptions& o, const ModelFile& file, PairRe
   BenchCluster colocated(o.cluster, as_mixed(o.cluster, first_prefill_group(o.cluster), plain), file);
   path = layers.path();
   const SteadyClock clock;
-  const auto form = isatty(STDERR_FILENO) ? Progress::Form::terminal : Progress::Form::plain;
-  Progress progress("handoffs", o.prompts.size() * o.repeat, clock, std::cerr, form);
+  Progress progress("handoffs", o.prompts.size() * o.repeat, clock, std::cerr, Progress::form_for(STDERR_FILENO));
   for (BenchCluster* cluster : {&layers, &after, &colocated}) cluster->answer(16);  // warms up
   std::vector<Case> cases;
   size_t done = 0;

@@ -1,7 +1,6 @@
 #include "launch/commands/bench_serve.h"
 
 #include <fmt/format.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -18,6 +17,7 @@
 #include "launch/io/progress.h"
 #include "launch/io/svg_plot.h"
 #include "launch/io/table.h"
+#include "launch/process/descriptor_limit.h"
 #include "launch/process/temporary_yaml.h"
 #include "launch/runtime/compose.h"
 
@@ -107,17 +107,10 @@ Served served_by(const ServeBench& o) {
 
 // ---- the run
 
-void allow_many_connections() {
-  rlimit limit = {};
-  getrlimit(RLIMIT_NOFILE, &limit);
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 void measure(const ServeBench& o, const Served& served, Level& level) {
   const SteadyClock clock;
-  const auto form = isatty(STDERR_FILENO) ? Progress::Form::terminal : Progress::Form::plain;
-  Progress progress(fmt::format("{} {}", level.how, level.value), level.plan.size(), clock, std::cerr, form);
+  Progress progress(fmt::format("{} {}", level.how, level.value), level.plan.size(), clock, std::cerr,
+                    Progress::form_for(STDERR_FILENO));
   const LoadRules rules = {.url = served.url,
                            .seed = o.seed,
                            .first_name = level.first_name,
@@ -213,7 +206,7 @@ void write_plot(const ServeBench& o, const std::vector<ordered_json>& lines) {
 
 int run(const ServeBench& o) {
   std::vector<Level> levels = levels_of(o);
-  allow_many_connections();
+  raise_descriptor_limit();  // a connection is one
   const Served served = served_by(o);
   uint64_t next_name = 0;
   for (Level& level : levels) {

@@ -223,8 +223,7 @@ std::vector<Measured> measure_all(const TransferOptions& options) {
   if (!has_perftest) std::cerr << "ucx_perftest: skipped, it is not installed (Debian: ucx-utils)\n";
   const size_t bytes = options.total_mib << 20;
   const SteadyClock clock;
-  Progress progress("measuring", chosen.size() * cases.size(), clock, std::cerr,
-                    is_terminal(STDERR_FILENO) ? Progress::Form::terminal : Progress::Form::plain);
+  Progress progress("measuring", chosen.size() * cases.size(), clock, std::cerr, Progress::form_for(STDERR_FILENO));
   std::vector<Measured> all;
   for (const Kind& kind : chosen) {
     TransferBench bench(make_link(kind.transport, bytes),

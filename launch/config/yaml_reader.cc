@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "core/base/plain_text.h"
 #include "core/base/quoted.h"
 #include "launch/config/byte_size.h"
 #include "launch/config/nearest.h"
@@ -20,17 +21,9 @@ std::optional<Number> parse_number(std::string_view text) {
   return number;
 }
 
-bool is_name_letter(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
-}
-
-bool is_plain_name(std::string_view text) {
-  return !text.empty() && text.size() <= 64 && text[0] != '-' && std::ranges::all_of(text, is_name_letter);
-}
-
 // A name or address, with or without ":slots"; what mpirun -H takes between two commas.
 bool is_host(std::string_view text) {
-  const auto is_host_letter = [](char c) { return is_name_letter(c) || c == ':'; };
+  const auto is_host_letter = [](char c) { return is_plain(c) || c == ':'; };
   return !text.empty() && text.size() <= 255 && text[0] != '-' && std::ranges::all_of(text, is_host_letter);
 }
 

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "launch/io/terminal.h"
+
 namespace ferry {
 namespace {
 
@@ -13,6 +15,8 @@ constexpr Duration kLogLine = std::chrono::seconds(5);
 constexpr size_t kBarWidth = 24;
 
 }  // namespace
+
+Progress::Form Progress::form_for(int fd) { return is_terminal(fd) ? Form::terminal : Form::plain; }
 
 Progress::Progress(std::string what, size_t total, const Clock& clock, std::ostream& out, Form form)
     : what_(std::move(what)), total_(total), clock_(clock), out_(out), form_(form), next_(clock.now()) {}

@@ -13,6 +13,7 @@ namespace ferry {
 class Progress {
  public:
   enum class Form { terminal, plain };
+  static Form form_for(int fd);
 
   Progress(std::string what, size_t total, const Clock& clock, std::ostream& out, Form form);
   ~Progress();

@@ -7,29 +7,13 @@
 #include <fstream>
 
 #include "core/base/error.h"
+#include "launch/io/metrics_text.h"
 
 namespace ferry {
 
 namespace {
 
-class Text {
- public:
-  void family(std::string_view name, std::string_view type, std::string_view help) {
-    name_ = name;
-    text_ += fmt::format("# HELP ferry_{} {}\n# TYPE ferry_{} {}\n", name, help, name, type);
-  }
-  template <class Number>
-  void value(std::string_view labels, Number number) {
-    text_ += labels.empty() ? fmt::format("ferry_{} {}\n", name_, number)
-                            : fmt::format("ferry_{}{{{}}} {}\n", name_, labels, number);
-  }
-  std::string take() { return std::move(text_); }
-
- private:
-  std::string name_, text_;
-};
-
-void add_requests(Text& text, const Router& router) {
+void add_requests(MetricsText& text, const Router& router) {
   const Router::Counters& c = router.counters();
   text.family("requests_total", "counter", "Requests, by how they ended");
   text.value(R"(end="finished")", c.finished);
@@ -52,7 +36,7 @@ void add_requests(Text& text, const Router& router) {
   text.value(R"(why="not_allowed")", c.refused);
 }
 
-void add_groups(Text& text, const std::vector<Router::GroupReport>& groups) {
+void add_groups(MetricsText& text, const std::vector<Router::GroupReport>& groups) {
   const auto of = [](const Router::GroupReport& g, std::string_view more) {
     return fmt::format(R"(group="{}"{}{})", g.name, more.empty() ? "" : ",", more);
   };
@@ -86,7 +70,7 @@ void add_groups(Text& text, const std::vector<Router::GroupReport>& groups) {
   for (const auto& g : groups) text.value(of(g, ""), g.stats.n_preempted);
 }
 
-void add_paths(Text& text, const std::vector<PairReport>& paths) {
+void add_paths(MetricsText& text, const std::vector<PairReport>& paths) {
   const auto of = [](const PairReport& p, std::string_view direction) {
     return fmt::format(R"(prefill="{}",decode="{}",transport="{}",direction="{}")", p.prefill, p.decode, p.transport,
                        direction);
@@ -108,7 +92,7 @@ void add_paths(Text& text, const std::vector<PairReport>& paths) {
 }  // namespace
 
 std::string metrics_text(const Router& router) {
-  Text text;
+  MetricsText text;
   add_requests(text, router);
   add_groups(text, router.groups());
   add_paths(text, router.paths());

@@ -10,8 +10,6 @@ namespace ferry {
 
 namespace {
 
-std::string_view std_view(beast::string_view text) { return {text.data(), text.size()}; }
-
 ApiError refused(int status, std::string message) {
   return {.status = status, .message = std::move(message), .type = "invalid_request_error"};
 }

@@ -13,16 +13,16 @@ void Histogram::add(double seconds, uint64_t times) {
   sum_ += seconds * static_cast<double>(times);
 }
 
-std::string Histogram::text(std::string_view name, std::string_view help) const {
-  std::string text = fmt::format("# HELP ferry_{0} {1}\n# TYPE ferry_{0} histogram\n", name, help);
+void Histogram::add_to(MetricsText& text, std::string_view name, std::string_view help) const {
+  text.family(name, "histogram", help);
   uint64_t below = 0;
   for (size_t i = 0; i < kBounds.size(); ++i) {
     below += counts_[i];
-    text += fmt::format("ferry_{}_bucket{{le=\"{}\"}} {}\n", name, kBounds[i], below);
+    text.part("_bucket", fmt::format("le=\"{}\"", kBounds[i]), below);
   }
-  text +=
-      fmt::format("ferry_{0}_bucket{{le=\"+Inf\"}} {1}\nferry_{0}_sum {2}\nferry_{0}_count {1}\n", name, count_, sum_);
-  return text;
+  text.part("_bucket", "le=\"+Inf\"", count_);
+  text.part("_sum", "", sum_);
+  text.part("_count", "", count_);
 }
 
 void Latencies::began(RequestId id, Instant now) { open_[id] = {.began = now, .last = now}; }
@@ -51,16 +51,16 @@ void Latencies::heard(const RequestEvent& event, Instant now) {
 }
 
 std::string Latencies::text() const {
-  return to_first_token_.text("time_to_first_token_seconds", "From the request's arrival to its first token") +
-         between_tokens_.text("inter_token_latency_seconds", "From one token of a request to its next") +
-         end_to_end_.text("e2e_request_latency_seconds", "From the request's arrival to its end") +
-         queued_.text("request_queue_time_seconds", "From the request's arrival until a group was chosen for it") +
-         fmt::format(
-             "# HELP ferry_generation_tokens_total Tokens that were generated\n"
-             "# TYPE ferry_generation_tokens_total counter\nferry_generation_tokens_total {}\n"
-             "# HELP ferry_transfer_bytes_total KV bytes that were sent from prefill to decode groups\n"
-             "# TYPE ferry_transfer_bytes_total counter\nferry_transfer_bytes_total {}\n",
-             n_generated_, kv_bytes_);
+  MetricsText text;
+  to_first_token_.add_to(text, "time_to_first_token_seconds", "From the request's arrival to its first token");
+  between_tokens_.add_to(text, "inter_token_latency_seconds", "From one token of a request to its next");
+  end_to_end_.add_to(text, "e2e_request_latency_seconds", "From the request's arrival to its end");
+  queued_.add_to(text, "request_queue_time_seconds", "From the request's arrival until a group was chosen for it");
+  text.family("generation_tokens_total", "counter", "Tokens that were generated");
+  text.value("", n_generated_);
+  text.family("transfer_bytes_total", "counter", "KV bytes that were sent from prefill to decode groups");
+  text.value("", kv_bytes_);
+  return text.take();
 }
 
 }  // namespace ferry

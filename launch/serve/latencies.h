@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "core/router/router.h"
+#include "launch/io/metrics_text.h"
 
 namespace ferry {
 
@@ -17,7 +18,7 @@ class Histogram {
   static constexpr std::array kBounds = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,  0.25,
                                          0.5,   1.0,    2.5,   5.0,  10.0,  30.0, 60.0, 300.0};  // seconds
   void add(double seconds, uint64_t times = 1);
-  std::string text(std::string_view name, std::string_view help) const;
+  void add_to(MetricsText& text, std::string_view name, std::string_view help) const;
   uint64_t count() const { return count_; }
 
  private:

@@ -37,11 +37,9 @@ bool matches(std::string_view pattern, std::string_view path) {
   return path.starts_with(pattern) && path.size() > pattern.size();
 }
 
-std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
-
 // For a program that asks for data, a browser's question for a password is an odd answer.
 std::string challenge_for(const HttpHeader& header) {
-  const bool is_browser = view(header[http::field::accept]).find("text/html") != std::string_view::npos;
+  const bool is_browser = std_view(header[http::field::accept]).find("text/html") != std::string_view::npos;
   return is_browser ? "Basic realm=\"ferry: any name, an API key as password\"" : "Bearer";
 }
 
@@ -81,7 +79,7 @@ bool Service::known(std::string_view path) { return find(http::verb::get, path) 
 
 std::variant<Caller, HttpReply> Service::identify(const HttpHeader& header) {
   if (path_of(header) == "/health") return Caller{};  // says nothing but that the process lives
-  auto caller = gate_.identify(view(header[http::field::authorization]));
+  auto caller = gate_.identify(std_view(header[http::field::authorization]));
   if (auto* known = std::get_if<Caller>(&caller)) return std::move(*known);
   HttpReply reply = reply_of(std::get<ApiError>(caller));
   reply.fields.emplace_back("WWW-Authenticate", challenge_for(header));
@@ -98,8 +96,7 @@ asio::awaitable<void> Service::answer(Exchange& exchange) {
   } else if (route) {
     co_await (this->*route->handler)(exchange);
   } else if (known(path)) {
-    const auto name = exchange.request().method_string();
-    HttpReply reply = reply_of(method_not_allowed({name.data(), name.size()}, path));
+    HttpReply reply = reply_of(method_not_allowed(std_view(exchange.request().method_string()), path));
     reply.fields.emplace_back("Allow", find(http::verb::get, path) ? "GET, HEAD" : "POST");
     co_await exchange.reply(std::move(reply));
   } else {

@@ -19,7 +19,7 @@ import time
 import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
-from cluster import free_port  # noqa: E402
+from cluster import free_port, pages  # noqa: E402
 
 STREAMS, ANSWERS, TOKENS, PROMPT = 4, 32, 64, 2000
 
@@ -46,7 +46,7 @@ class Cluster:
         while time.monotonic() < end:
             try:
                 with urllib.request.urlopen(self.url + "/metrics") as metrics:
-                    there = metrics.read().decode().count('state="free"') == n
+                    there = len(pages(metrics.read().decode())) == n
                 with urllib.request.urlopen(self.url + "/ready"):
                     if there:
                         return

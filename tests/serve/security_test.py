@@ -17,6 +17,7 @@ import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(ROOT / "tests" / "support"), str(ROOT / "build" / "python")]
+from cluster import free_port  # noqa: E402
 from program import FERRY, MODEL, ProgramTest, main, skip  # noqa: E402
 
 try:
@@ -27,12 +28,6 @@ except ImportError:
 NAME = pathlib.Path(MODEL).stem
 LONG = {"prompt": "Once", "max_tokens": 1500, "ignore_eos": True}
 HELLO = b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n"
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Cluster:

@@ -124,7 +124,6 @@ void run(const cuda::LaunchShape& shape, const std::function<void()>& kernel_thr
   std::vector<int> order(static_cast<size_t>(nx * ny * nz));
   std::iota(order.begin(), order.end(), 0);
   std::ranges::shuffle(order, block().random());
-  place.n_blocks = {static_cast<unsigned>(nx), static_cast<unsigned>(ny), static_cast<unsigned>(nz)};
   place.n_threads = {static_cast<unsigned>(shape.n_threads), 1, 1};
   for (const int i : order) {
     place.block = {static_cast<unsigned>(i % nx), static_cast<unsigned>(i / nx % ny),

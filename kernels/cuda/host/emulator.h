@@ -25,7 +25,7 @@ struct Index {
   unsigned x = 0, y = 0, z = 0;
 };
 struct Place {  // of the thread that runs
-  Index thread, block, n_threads, n_blocks;
+  Index thread, block, n_threads;
 };
 inline Place place;
 

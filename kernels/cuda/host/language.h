@@ -19,7 +19,6 @@
 #define threadIdx (ferry::emulator::place.thread)
 #define blockIdx (ferry::emulator::place.block)
 #define blockDim (ferry::emulator::place.n_threads)
-#define gridDim (ferry::emulator::place.n_blocks)
 
 namespace ferry::cuda {
 
@@ -28,9 +27,6 @@ using std::min;
 
 struct uint2 {
   uint32_t x, y;
-};
-struct alignas(16) uint4 {
-  uint32_t x, y, z, w;
 };
 struct alignas(16) float4 {
   float x, y, z, w;

@@ -31,7 +31,7 @@ std::string why_no_card() {
   return n_cards > 0 ? "" : "no NVIDIA card on this machine";
 }
 
-Card use_card(int index) {
+std::string use_card(int index) {
   demand(cudaSetDevice(index), "a card cannot be used");
   cudaDeviceProp properties{};
   demand(cudaGetDeviceProperties(&properties, index), "a card does not say what it is");
@@ -40,9 +40,7 @@ Card use_card(int index) {
     throw Error(str(properties.name, " has compute capability ", properties.major, ".", properties.minor,
                     ", Ferry needs 8.0 (Ampere) or later. Use compute: cpu"));
   }
-  Card card{.name = properties.name};
-  demand(cudaMemGetInfo(&card.free_bytes, &card.memory_bytes), "a card does not say how much memory it has");
-  return card;
+  return properties.name;
 }
 
 Stream make_stream() {

@@ -6,14 +6,10 @@
 
 #include "core/engine/engine.h"
 #include "tests/support/made_up_group.h"
+#include "tests/support/manual_clock.h"
 
 namespace ferry {
 namespace {
-
-class StoppedClock final : public Clock {
- public:
-  Instant now() const override { return {}; }
-};
 
 class EnginePairs : public testing::Test {
  protected:
@@ -29,7 +25,7 @@ class EnginePairs : public testing::Test {
     return pairings;
   }
 
-  StoppedClock clock;
+  ManualClock clock;
   Engine engine{{.me = made_up_group("p0", wire::Role::prefill), .n_vocab = 10, .limits = {}}, clock};
 };
 

@@ -11,17 +11,9 @@
 
 #include "core/router/router.h"
 #include "tests/support/made_up_group.h"
+#include "tests/support/manual_clock.h"
 
 namespace ferry {
-
-class ManualClock final : public Clock {
- public:
-  Instant now() const override { return now_; }
-  void pass(Duration d) { now_ += d; }
-
- private:
-  Instant now_{};
-};
 
 class RouterTest : public testing::Test {
  protected:

@@ -77,7 +77,7 @@ TEST_F(Policy, WhatTheDecodeGroupHasNoRoomForKeepsItsTurn) {
   EXPECT_THAT(asked(kD0), ElementsAre(1, 2));
   router.message(kD0, wire::Full{.attempt = attempt(1, 1), .retry_after_ms = 20});
   ask(3, {1});
-  clock.pass(std::chrono::milliseconds(30));
+  clock.advance(std::chrono::milliseconds(30));
   router.tick();
   EXPECT_THAT(asked(kD0), ElementsAre(1));
 }
@@ -140,7 +140,7 @@ TEST_F(Policy, AGroupThatFailsAllTheTimeIsLeftAloneAndThenProbed) {
   asked(kD0);
   ask(2, {1});
   EXPECT_THAT(asked(kD0), ElementsAre());
-  clock.pass(Breaker::kFirstPause);
+  clock.advance(Breaker::kFirstPause);
   router.tick();
   EXPECT_EQ(state("d0"), GroupState::probed);
   EXPECT_EQ(router.n_waiting(), 1) << "one of the two: a single probe";

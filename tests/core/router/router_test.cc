@@ -133,7 +133,7 @@ TEST_F(TwoByTwo, AnAbortIsSaidUntilItIsAnswered) {
   EXPECT_EQ(sent<wire::Abort>(kD0).size(), 1u);
   EXPECT_EQ(router.n_aborting(), 2);
   router.message(kP0, wire::Aborted{.attempt = attempt(1, 1)});
-  clock.pass(std::chrono::seconds(1));
+  clock.advance(std::chrono::seconds(1));
   router.tick();
   EXPECT_EQ(sent<wire::Abort>(kD0).size(), 1u);
   EXPECT_EQ(sent<wire::Abort>(kP0).size(), 1u) << "only the first";
@@ -154,11 +154,11 @@ TEST_F(TwoByTwo, AFullDecodePoolKeepsTheRequestInTheQueueUntilItsDeadline) {
   router.message(kD0, wire::Full{.attempt = attempt(1, 1), .retry_after_ms = 50});
   router.tick();
   EXPECT_EQ(sent<wire::Reserve>(kD0).size(), 1u) << "not before it may be asked again";
-  clock.pass(std::chrono::milliseconds(60));
+  clock.advance(std::chrono::milliseconds(60));
   router.tick();
   EXPECT_EQ(sent<wire::Reserve>(kD0).size(), 1u);
   EXPECT_TRUE(sent<wire::Prefill>(kP0).empty()) << "no FLOP before there is room";
-  clock.pass(std::chrono::seconds(1));
+  clock.advance(std::chrono::seconds(1));
   router.tick();
   const auto events = router.take_events();
   ASSERT_EQ(events.size(), 1u);
@@ -169,7 +169,7 @@ TEST_F(TwoByTwo, AFullDecodePoolKeepsTheRequestInTheQueueUntilItsDeadline) {
 TEST_F(TwoByTwo, AnAttemptThatHangsLeavesTimeForAnother) {
   submit(1, 3, std::chrono::seconds(10));
   reserved(kD0, 1, 1);
-  clock.pass(std::chrono::seconds(5));
+  clock.advance(std::chrono::seconds(5));
   router.tick();
   EXPECT_EQ(sent<wire::Reserve>(kD0).size(), 2u);
   EXPECT_EQ(sent<wire::Abort>(kP0).size(), 1u);
@@ -182,7 +182,7 @@ TEST_F(TwoByTwo, ABrokenPathIsIntroducedAnewAndItsRequestsGoOn) {
   router.tick();
   EXPECT_EQ(sent<wire::Forget>(kD0).size(), 1u);
   EXPECT_EQ(sent<wire::Run>(kD0).size(), 1u) << "no other prefill group is there";
-  clock.pass(std::chrono::seconds(1));
+  clock.advance(std::chrono::seconds(1));
   router.tick();
   EXPECT_NE(sent<wire::Introduce>(kP0).back().pairing, pairing);
 }
@@ -218,7 +218,7 @@ TEST_F(RouterTest, ATakenNameIsFreeWhenItsGroupIsFoundDeadAndRefusedWhenItLives)
   EXPECT_EQ(sent<wire::Welcome>(kP1).size(), 1u);
   restarted.key.epoch = 3;
   router.message(kD0, wire::Hello{.group = restarted});
-  clock.pass(std::chrono::seconds(5));
+  clock.advance(std::chrono::seconds(5));
   router.tick();
   EXPECT_THAT(sent<wire::Refuse>(kD0).at(0).why, HasSubstr("a group named p0 is here already"));
   EXPECT_TRUE(sent<wire::Refuse>(kP1).empty()) << "the one that lives stays";
@@ -247,7 +247,7 @@ TEST_F(StrictPaths, AnySlowerPathIsRefusedWithWhatItMeasuredAndWhatToDo) {
   EXPECT_THAT(router.refusals()[0],
               HasSubstr("path p0 → d0 refused: it measures 1 GB/s over shm and link.min_gb_per_s is 1.5"));
   EXPECT_TRUE(router.paths().empty());
-  clock.pass(std::chrono::seconds(20));
+  clock.advance(std::chrono::seconds(20));
   router.tick();
   pair(kP0, kD0);
   EXPECT_EQ(router.refusals().size(), 1u) << "said once, tried again";

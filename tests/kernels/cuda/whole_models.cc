@@ -5,8 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
-#include <filesystem>
 #include <random>
 
 #include "core/model/model.h"
@@ -14,20 +12,12 @@
 #include "kernels/cpu/reference_ops.h"
 #include "kernels/cuda/cuda_ops.h"
 #include "kernels/cuda/host/emulator.h"
+#include "parallel/solo.h"
 #include "tests/flow/tiny_file.h"
+#include "tests/support/demo_model.h"
 
 namespace ferry {
 namespace {
-
-class Alone final : public Communicator {
- public:
-  int rank() const override { return 0; }
-  int size() const override { return 1; }
-  void all_reduce_sum(std::span<float>) override {}
-  void gather(std::span<const float>, std::span<float>) override {}
-  std::vector<std::string> gather_bytes(const std::string& mine) override { return {mine}; }
-  void broadcast(std::string&, const std::function<void()>&) override {}
-};
 
 // A model and the pages of one sequence, chunk by chunk.
 class Reading {
@@ -58,7 +48,7 @@ class Reading {
  private:
   static constexpr int kPages = 24;
 
-  Alone alone_;
+  SoloCommunicator alone_;
   const TpSlice slice_;
   const KvLayout layout_;
   DeviceArray<std::byte> kv_;
@@ -89,14 +79,9 @@ TEST(WholeModel, EveryFamilyGivesTheLogitsOfTheReference) {
   }
 }
 
-std::string demo_model() {
-  const char* set = std::getenv("FERRY_TEST_MODEL");
-  return set != nullptr ? set : FERRY_SOURCE_DIR "/build/models/smollm2-135m-instruct-q4_1.gguf";
-}
-
 TEST(WholeModel, TheDemoModelSaysThatTheCapitalOfFranceIsParis) {
-  if (!std::filesystem::exists(demo_model())) GTEST_SKIP() << "no " << demo_model();
-  const ModelFile file(demo_model());
+  FERRY_DEMO_MODEL_OR_SKIP(path);
+  const ModelFile file(path);
   const auto ops = make_cuda_ops({});
   Reading run(file, *ops);
   std::vector<int> next = {504, 3575, 282, 4649, 314};  // raw-capital in tests/data/golden-smollm2-….jsonl

@@ -5,18 +5,10 @@
 #include <memory>
 
 #include "core/router/router.h"
+#include "tests/support/manual_clock.h"
 
 namespace ferry {
 namespace {
-
-class SetClock final : public Clock {
- public:
-  Instant now() const override { return now_; }
-  void advance(Duration d) { now_ += d; }
-
- private:
-  Instant now_ = Instant() + std::chrono::hours(1);
-};
 
 constexpr StreamId kStream = 3;
 
@@ -41,7 +33,7 @@ class StubbedRouter : public testing::Test {
     return {.model_hash = 5, .max_context = 100, .token = 9, .prefill = ms(20), .step = ms(5)};
   }
 
-  SetClock clock_;
+  ManualClock clock_;
   Router router_{{.model_hash = 5}, clock_};
   std::unique_ptr<StubEngine> stub_;
   std::vector<RequestEvent> events_;

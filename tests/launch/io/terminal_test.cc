@@ -8,6 +8,7 @@
 #include "launch/io/printable.h"
 #include "launch/io/progress.h"
 #include "launch/io/table.h"
+#include "tests/support/manual_clock.h"
 
 namespace ferry {
 namespace {
@@ -51,15 +52,6 @@ TEST(Table, ColumnsAreAsWideAsTheirWidestCellAndNumbersStandToTheRight) {
             "größer  1.5\n"
             "b       100\n");
 }
-
-class ManualClock final : public Clock {
- public:
-  Instant now() const override { return now_; }
-  void advance(Duration by) { now_ += by; }
-
- private:
-  Instant now_;
-};
 
 TEST(Progress, OnATerminalOneLineIsRewrittenAndEnded) {
   ManualClock clock;
