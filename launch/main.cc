@@ -13,6 +13,7 @@
 #include "launch/commands/cluster.h"
 #include "launch/commands/command.h"
 #include "launch/commands/doctor.h"
+#include "launch/commands/drain.h"
 #include "launch/commands/generate.h"
 #include "launch/commands/keys.h"
 #include "launch/commands/plan.h"
@@ -29,8 +30,8 @@ namespace {
 
 // In the order of `ferry --help`.
 constexpr void (*kCommands[])(CLI::App& app, Chosen& chosen) = {
-    add_generate, add_batch, add_cluster, add_serve,  add_up,       add_router,
-    add_worker,   add_plan,  add_bench,   add_doctor, add_tokenize, add_keys,
+    add_generate, add_batch, add_cluster, add_serve,  add_up,       add_router, add_worker,
+    add_drain,    add_plan,  add_bench,   add_doctor, add_tokenize, add_keys,
 };
 
 // With it all commands fit a screen of 24 lines; a test counts.

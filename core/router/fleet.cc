@@ -136,6 +136,17 @@ bool Fleet::all_decode_silent() const {
                      [](const auto& entry) { return entry.second.silent || entry.second.info.role == Role::prefill; });
 }
 
+std::vector<std::string> Fleet::all_drained(Role role) const {
+  std::vector<std::string> names;
+  for (const auto& [stream, group] : groups_) {
+    if (group.info.role != role && group.info.role != Role::mixed) continue;
+    if (!group.draining) return {};
+    names.push_back(group.info.key.name);
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
 // ---- ways
 
 const Pairs::Pair* Fleet::ready_pair(const Route& route) const {

@@ -70,6 +70,8 @@ class Fleet {
   bool is_free(const Route& route) const;
   bool may_use(StreamId stream) const;
   bool all_decode_silent() const;
+  // Names of the groups that do this, where all of them are drained; empty: one is not, or there is none.
+  std::vector<std::string> all_drained(wire::Role role) const;
   // The later of `since` and what both groups of a route have said last.
   Instant sign_of_life(const Route& route, Instant since) const;
 

@@ -132,6 +132,11 @@ void Router::tick() {
 
 void Router::serve() {
   assign_again();
+  assign_first();
+  fail_drained();
+}
+
+void Router::assign_first() {
   while (const auto id = queue_.front()) {
     Served& served = served_.at(*id);
     const auto route = first_route(served);
@@ -157,9 +162,36 @@ void Router::assign_again() {
   }
 }
 
+// What could be assigned has been: whoever waits for groups that are all drained would do so until his deadline.
+void Router::fail_drained() {
+  if (fleet_.all_drained(wire::Role::prefill).empty() && fleet_.all_drained(wire::Role::decode).empty()) return;
+  std::vector<RequestId> waiting = queue_.all();
+  waiting.insert(waiting.end(), again_.begin(), again_.end());
+  for (const RequestId id : waiting) {
+    if (const std::string why = drained_for(served_.at(id)); !why.empty()) fail(id, Fault::service, why);
+  }
+}
+
+// Empty: it can be served without those that are drained.
+std::string Router::drained_for(const Served& served) const {
+  const bool decode_suffices = served.failed ? rules_.colocated_retry : is_short(served);
+  for (const wire::Role role : {wire::Role::prefill, wire::Role::decode}) {
+    if (role == wire::Role::prefill && decode_suffices) continue;
+    const std::vector<std::string> names = fleet_.all_drained(role);
+    if (names.empty()) continue;
+    std::string list;
+    for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
+    return str("all ", role == wire::Role::prefill ? "prefill" : "decode", " groups are drained: ", list);
+  }
+  return {};
+}
+
+bool Router::is_short(const Served& served) const {
+  return served.request.prompt.size() < static_cast<size_t>(rules_.colocate_below);
+}
+
 std::optional<Fleet::Route> Router::first_route(Served& served) const {
-  const bool is_short = served.request.prompt.size() < static_cast<size_t>(rules_.colocate_below);
-  const auto alone = is_short ? fleet_.best_colocated() : std::nullopt;
+  const auto alone = is_short(served) ? fleet_.best_colocated() : std::nullopt;
   served.account.short_prompt = alone.has_value();
   return alone ? alone : fleet_.best_route(served.request.prompt, {});
 }

@@ -91,8 +91,8 @@ class Router {
   void tick();   // enforces deadlines, serves the queue; at least every few tens of milliseconds
   void serve();  // the queue only: what came may have made room
 
-  // A group that is drained ends what it has and gets nothing new, until it is told otherwise or joins anew. False:
-  // none has that name.
+  // A group that is drained ends what it has and gets nothing new, until it is told otherwise or joins anew. What no
+  // other group can do fails at the next turn: that may be for hours. False: none has that name.
   bool drain(std::string_view group, bool on) { return fleet_.drain(group, on); }
   // No group will come any more: what waits fails.
   void fail_waiting(const std::string& why);
@@ -169,11 +169,15 @@ class Router {
 
   std::optional<std::string> refusal_of(const wire::GroupInfo& info) const;
   void admit(StreamId stream, const wire::Hello& m, Instant patience);
+  bool is_short(const Served& served) const;
   std::optional<Route> first_route(Served& served) const;
   using Climbed = std::pair<Route, Rung>;
   std::optional<Climbed> next_route(const Served& served) const;
   void assign(Served& served, const Route& route);
   void assign_again();
+  void assign_first();
+  void fail_drained();
+  std::string drained_for(const Served& served) const;
   void blame(const Served& served);
   Request rest_of(const Served& served) const;
   void release(Served& served);

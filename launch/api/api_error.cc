@@ -53,6 +53,10 @@ ApiError invalid_api_key(std::string message) {
   return {401, std::move(message), kInvalidRequest, std::nullopt, "invalid_api_key"};
 }
 
+ApiError not_allowed(std::string message) {
+  return {403, std::move(message), "permission_error", std::nullopt, "not_allowed"};
+}
+
 ApiError rate_limited(std::string message, double retry_after_s) {
   return {429, std::move(message), "rate_limit_error", std::nullopt, "rate_limit_exceeded", retry_after_s};
 }

@@ -27,6 +27,7 @@ ApiError method_not_allowed(std::string_view method, std::string_view path);
 ApiError deadline_exceeded(std::string message);
 ApiError too_large(std::string message);
 ApiError invalid_api_key(std::string message);
+ApiError not_allowed(std::string message);
 ApiError rate_limited(std::string message, double retry_after_s);
 ApiError overloaded(std::string message, double retry_after_s);
 ApiError unavailable(std::string message);

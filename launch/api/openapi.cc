@@ -76,6 +76,10 @@ constexpr std::string_view kDocument = R"json({
     "echo": {"type": ["boolean", "null"]},
     "logprobs": {"type": ["integer", "null"], "minimum": 0, "maximum": 20},
     "best_of": {"enum": [1, null]}, "suffix": {"enum": ["", null]}}}]},
+  "group": {"type": "object", "required": ["group", "state", "requests"], "properties": {
+    "group": {"type": "string"},
+    "state": {"enum": ["ready", "draining", "drained", "silent", "failing", "probed"]},
+    "requests": {"type": "integer", "description": "That it takes part in"}}},
   "usage": {"type": "object", "required": ["prompt_tokens", "completion_tokens", "total_tokens"], "properties": {
     "prompt_tokens": {"type": "integer"}, "completion_tokens": {"type": "integer"}, "total_tokens": {
      "type": "integer"},
@@ -136,7 +140,19 @@ constexpr std::string_view kDocument = R"json({
   "description": "Newest first"}}}},
  "/debug/requests/{id}": {"get": {"summary": "Where the time of one request went; id: its x-request-id",
    "parameters": [{"name": "id", "in": "path", "required": true, "schema": {"type": "string"}}],
-   "responses": {"200": {"description": "It"}, "4XX": {"$ref": "#/components/responses/error"}}}}
+   "responses": {"200": {"description": "It"}, "4XX": {"$ref": "#/components/responses/error"}}}},
+ "/admin/groups": {"get": {"summary": "The groups that have joined, and what each is at; for admin keys",
+  "responses": {"200": {"description": "Them", "content": {"application/json": {"schema": {"type": "object",
+   "properties": {"groups": {"type": "array", "items": {"$ref": "#/components/schemas/group"}}}}}}},
+   "4XX": {"$ref": "#/components/responses/error"}}}},
+ "/admin/drain": {"post": {"summary": "Give a group nothing new, or, with undo, give it again; for admin keys",
+  "requestBody": {"required": true, "content": {"application/json": {"schema": {"type": "object",
+   "required": ["group"], "additionalProperties": false, "properties": {
+    "group": {"type": "string", "pattern": "^[A-Za-z0-9._][A-Za-z0-9._-]{0,63}$"}, "undo": {
+     "type": ["boolean", "null"]}}}}}},
+  "responses": {"200": {"description": "What it is at now", "content": {"application/json": {"schema": {
+   "$ref": "#/components/schemas/group"}}}},
+   "4XX": {"$ref": "#/components/responses/error"}}}}
 }})json";
 
 }  // namespace

@@ -2,14 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
-#include <span>
 
 #include "core/base/error.h"
-#include "core/base/quoted.h"
 #include "launch/api/prompt_fields.h"
-#include "launch/io/json_line.h"
+#include "launch/api/read_fields.h"
 #include "launch/io/result_json.h"
 
 namespace ferry {
@@ -18,8 +15,6 @@ namespace {
 
 using nlohmann::json;
 using nlohmann::ordered_json;
-
-constexpr int kMostLevels = 32;
 
 struct TokenizeCall {
   std::optional<Prompt> prompt;
@@ -42,26 +37,6 @@ Problem set_field(const std::string& name, const json& value, TokenizeCall& call
   return {};
 }
 
-// `known`: names of fields.
-template <class Set>
-std::optional<ApiError> read(std::string_view body, std::span<const std::string_view> known, const Set& set) {
-  try {
-    const json object = parse_json(body, kMostLevels);
-    if (!object.is_object()) return bad_request("The body must be a JSON object");
-    for (const auto& [name, value] : object.items()) {
-      if (std::ranges::find(known, name) == known.end()) {
-        return bad_request(fmt::format("{}: unknown field; fields are {}", ferry::quoted(name), fmt::join(known, ", ")),
-                           name, "unknown_parameter");
-      }
-      const Problem problem = value.is_null() ? Problem() : set(name, value);
-      if (!problem.empty()) return bad_request(fmt::format("{}: {}", name, problem), name, "invalid_value");
-    }
-  } catch (const Error& e) {
-    return bad_request(str("The body cannot be read: ", e.what()));
-  }
-  return std::nullopt;
-}
-
 std::vector<int> tokens_of(const TokenizeCall& call, const TextModel& model) {
   const auto* text = std::get_if<std::string>(&*call.prompt);
   return text && !call.add_special_tokens ? model.tokenizer().encode(*text, SpecialTokens::parsed)
@@ -73,7 +48,7 @@ std::vector<int> tokens_of(const TokenizeCall& call, const TextModel& model) {
 std::variant<std::string, ApiError> tokenize(std::string_view body, const TextModel& model, const ApiRules& rules) {
   TokenizeCall call;
   const auto set = [&call](const std::string& name, const json& value) { return set_field(name, value, call); };
-  if (const auto error = read(body, kTokenizeFields, set)) return *error;
+  if (const auto error = read_fields(body, kTokenizeFields, set)) return *error;
   if (!call.model.empty() && call.model != rules.model) return model_not_found(call.model);
   if (!call.prompt) return bad_request("prompt is missing", "prompt", "missing_parameter");
   try {
@@ -92,7 +67,7 @@ std::variant<std::string, ApiError> detokenize(std::string_view body, const Text
     tokens.emplace();
     return value == json::array() ? Problem() : set_ids(value, *tokens);
   };
-  if (const auto error = read(body, kDetokenizeFields, set)) return *error;
+  if (const auto error = read_fields(body, kDetokenizeFields, set)) return *error;
   if (!name_of_model.empty() && name_of_model != rules.model) return model_not_found(name_of_model);
   if (!tokens) return bad_request("tokens is missing", "tokens", "missing_parameter");
   for (const int token : *tokens) {

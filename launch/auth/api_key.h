@@ -18,6 +18,7 @@ struct ApiKey {
   std::string hash;  // 64
   double weight = 1;
   std::optional<int> max_streams, max_queued;  // nullopt: what router.limits says
+  bool admin = false;                          // may operate the cluster: drain groups
 
   bool operator==(const ApiKey&) const = default;
 };

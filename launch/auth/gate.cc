@@ -28,7 +28,16 @@ std::variant<Caller, ApiError> Gate::identify(std::string_view authorization) {
   return Caller{.key = key->name,
                 .weight = key->weight,
                 .max_streams = key->max_streams.value_or(config_.limits.streams_per_key),
-                .max_queued = key->max_queued.value_or(config_.limits.queued_per_key)};
+                .max_queued = key->max_queued.value_or(config_.limits.queued_per_key),
+                .admin = key->admin};
+}
+
+std::optional<ApiError> Gate::objection_to_admin(const Caller& caller, Origin origin) {
+  if (keys_ ? caller.admin : origin == Origin::this_host) return std::nullopt;
+  return refused(Refusal::not_admin,
+                 not_allowed(keys_ ? "This is for keys that `ferry keys add --admin` made"
+                                   : "Without router.keys, this is for programs on the router's host, asking it "
+                                     "directly"));
 }
 
 std::variant<Gate::Place, ApiError> Gate::admit(const Caller& caller, int n_choices) {
@@ -57,7 +66,7 @@ ApiError Gate::refused(Refusal why, ApiError error) {
 }
 
 std::string Gate::metrics_text() const {
-  constexpr std::string_view kNames[kRefusals] = {"no_key", "wrong_key", "streams", "queued"};
+  constexpr std::string_view kNames[kRefusals] = {"no_key", "wrong_key", "streams", "queued", "not_admin"};
   MetricsText text;
   text.family("http_refused_total", "counter", "Requests that were not let in");
   for (size_t i = 0; i < kRefusals; ++i) text.value(fmt::format("why=\"{}\"", kNames[i]), n_refused_[i]);

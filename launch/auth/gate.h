@@ -20,7 +20,11 @@ struct Caller {
   double weight = 1;
   int max_streams = std::numeric_limits<int>::max();
   int max_queued = std::numeric_limits<int>::max();
+  bool admin = false;  // by its key
 };
+
+// Where a request comes from, as far as is known.
+enum class Origin : uint8_t { this_host, elsewhere };
 
 class Gate {
  private:
@@ -34,6 +38,10 @@ class Gate {
 
   // Whose request this is, by its header Authorization; or 401.
   std::variant<Caller, ApiError> identify(std::string_view authorization);
+
+  // 403 to who may not operate the cluster. With a file of keys, those may that it says so of; without, whoever is on
+  // this host.
+  std::optional<ApiError> objection_to_admin(const Caller& caller, Origin origin);
 
   // What the choices of one request take up, until it is destroyed.
   class Place {
@@ -54,8 +62,8 @@ class Gate {
   std::string metrics_text() const;
 
  private:
-  enum class Refusal { no_key, wrong_key, streams, queued };
-  static constexpr int kRefusals = 4;
+  enum class Refusal { no_key, wrong_key, streams, queued, not_admin };
+  static constexpr int kRefusals = 5;
   ApiError refused(Refusal why, ApiError error);
 
   const RouterConfig& config_;

@@ -19,7 +19,7 @@ namespace {
 constexpr size_t kMostBytes = size_t{16} << 20;
 constexpr double kLeastWeight = 0.001, kMostWeight = 1000;
 constexpr int kMostStreams = 1 << 24;
-constexpr std::string_view kForm = "expected NAME sha256:SALT:HASH, then weight=, max_streams= or max_queued=";
+constexpr std::string_view kForm = "expected NAME sha256:SALT:HASH, then weight=, max_streams=, max_queued= or admin";
 
 struct Place {
   const std::string& file;
@@ -50,6 +50,8 @@ void set_option(ApiKey& key, std::string_view word, const Place& place) {
     key.max_streams = number(value, 1, kMostStreams, place);
   } else if (name == "max_queued") {
     key.max_queued = number(value, 1, kMostStreams, place);
+  } else if (word == "admin") {
+    key.admin = true;
   } else {
     place.fail(str("unknown ", ferry::quoted(name), "; ", kForm));
   }
@@ -112,6 +114,7 @@ std::string line_of(const ApiKey& key) {
   if (key.weight != 1) line += fmt::format(" weight={}", key.weight);
   if (key.max_streams) line += fmt::format(" max_streams={}", *key.max_streams);
   if (key.max_queued) line += fmt::format(" max_queued={}", *key.max_queued);
+  if (key.admin) line += " admin";
   return line;
 }
 

@@ -3,7 +3,7 @@
 // a person may, too.
 //
 //   # comments and empty lines are allowed
-//   alice sha256:8b1f…:c07e… weight=2 max_streams=8 max_queued=16
+//   alice sha256:8b1f…:c07e… weight=2 max_streams=8 max_queued=16 admin
 
 #include <filesystem>
 #include <string>

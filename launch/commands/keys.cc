@@ -16,6 +16,7 @@ struct Options {
   std::string file, name;
   double weight = 1;
   std::optional<int> max_streams, max_queued;
+  bool admin = false;
 };
 
 int add(const Options& options) {
@@ -23,6 +24,7 @@ int add(const Options& options) {
   key.kept.weight = options.weight;
   key.kept.max_streams = options.max_streams;
   key.kept.max_queued = options.max_queued;
+  key.kept.admin = options.admin;
   add_key(options.file, key.kept);
   fmt::print("{}\n", key.shown);
   fmt::print(stderr, "That is the key of {}. It is kept nowhere: {} has its hash only.\n", options.name, options.file);
@@ -66,6 +68,7 @@ void add_keys(CLI::App& app, Chosen& chosen) {
   adding->add_option("--max-streams", options->max_streams,
                      "Choices at a time; default: router.limits.streams_per_key");
   adding->add_option("--max-queued", options->max_queued, "Choices that wait; default: router.limits.queued_per_key");
+  adding->add_flag("--admin", options->admin, "It may operate the cluster, too: ferry drain");
   add_part(*keys, chosen, options, {"list", "Names, and what each may"}, list);
   CLI::App* removing = add_part(*keys, chosen, options, {"remove", "Take a key away"}, remove);
   removing->add_option("name", options->name, "Whose")->required();

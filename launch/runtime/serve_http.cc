@@ -70,7 +70,8 @@ void serve_http(const ClusterConfig& config, StopSignals& signals) {
   gateway = &the_gateway;
   Service service(the_gateway);
   HttpServer http(io, config.router,
-                  {.identify = [&service](const HttpHeader& header) { return service.identify(header); },
+                  {.identify = [&service](const HttpHeader& header,
+                                          const asio::ip::address& peer) { return service.identify(header, peer); },
                    .answer = [&service](Exchange& exchange) { return service.answer(exchange); }});
   asio::co_spawn(io, stop_when_told(signals, http, io), asio::detached);
   spdlog::info("router: HTTP at {}://{}, leaders dial in at {}", config.router.tls.given() ? "https" : "http",

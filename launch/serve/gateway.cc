@@ -28,6 +28,12 @@ void Gateway::cancel(RequestId id) {
   wake();
 }
 
+bool Gateway::drain(std::string_view group, bool on) {
+  const bool is_here = cluster_.router().drain(group, on);
+  wake();  // what waits may have a way now, or none any more
+  return is_here;
+}
+
 void Gateway::wake() {
   if (awake_.exchange(true)) return;
   asio::post(io_, [this] {

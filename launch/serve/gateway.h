@@ -24,6 +24,9 @@ class Gateway {
   RequestId submit(Request request, Duration budget, Sink sink, const Tenant& tenant = {});
   void cancel(RequestId id);  // its sink hears nothing more
 
+  // False: no group of that name has joined.
+  bool drain(std::string_view group, bool on);
+
   void wake();  // from any thread: a leader said something
 
   const ClusterRouter& cluster() const { return cluster_; }

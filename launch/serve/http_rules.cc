@@ -49,6 +49,14 @@ std::optional<ApiError> objection_to(const HttpHeader& header) {
   return std::nullopt;
 }
 
+bool is_passed_on(const HttpHeader& header) {
+  constexpr std::string_view kSigns[] = {"Origin", "Sec-Fetch-Site",  "Forwarded",
+                                         "Via",    "X-Forwarded-For", "X-Real-IP"};
+  return std::ranges::any_of(kSigns, [&](std::string_view sign) {
+    return header.find({sign.data(), sign.size()}) != header.end();
+  });
+}
+
 bool asks_to_go_on(const HttpHeader& header) {
   return header.version() >= 11 && beast::iequals(header[http::field::expect], "100-continue");
 }

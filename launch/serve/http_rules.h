@@ -17,6 +17,9 @@ std::optional<ApiError> objection_to(const HttpHeader& header);
 // To a body that should be JSON: it says that it is something else.
 std::optional<ApiError> objection_to_type(const HttpHeader& header);
 
+// A page in a browser sent it, or a proxy passed it on, as its header says: who opened the connection is not who asks.
+bool is_passed_on(const HttpHeader& header);
+
 bool asks_to_go_on(const HttpHeader& header);  // before it sends its body
 
 // The path of a target, without the query: of the absolute form, too, and with octets that need no '%' without it.

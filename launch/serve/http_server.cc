@@ -73,6 +73,11 @@ HttpServer::HttpServer(asio::io_context& io, const RouterConfig& config, Handler
   asio::co_spawn(io_, accept(), asio::detached);
 }
 
+asio::ip::address HttpServer::address_of(const tcp::socket& socket) {
+  error_code gone;
+  return socket.remote_endpoint(gone).address();
+}
+
 void HttpServer::stop_accepting() {
   error_code ignored;
   acceptor_.close(ignored);
@@ -128,7 +133,7 @@ asio::awaitable<bool> HttpServer::exchange(Connection& connection) {
   error_code failed = co_await read_header(connection, parser);
   std::variant<Caller, HttpReply> caller;
   if (!failed && !connection.welcome) caller = reply_of(unavailable("too many connections"));
-  if (!failed && connection.welcome) caller = handlers_.identify(parser.get());
+  if (!failed && connection.welcome) caller = handlers_.identify(parser.get(), connection.peer);
   const auto objection = failed ? std::nullopt : objection_to(parser.get());
   if (objection) caller = reply_of(*objection);  // where its body ends is not sure
   auto* refusal = std::get_if<HttpReply>(&caller);

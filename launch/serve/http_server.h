@@ -17,7 +17,7 @@ class HttpServer {
  public:
   struct Handlers {
     // Called when a header is there: who is refused need not send a body, and nobody keeps it for him.
-    std::function<std::variant<Caller, HttpReply>(const HttpHeader& header)> identify;
+    std::function<std::variant<Caller, HttpReply>(const HttpHeader& header, const asio::ip::address& peer)> identify;
     // Called for each request. When it returns without an answer, or throws, the client gets a 500.
     std::function<asio::awaitable<void>(Exchange& exchange)> answer;
   };
@@ -37,13 +37,15 @@ class HttpServer {
   asio::awaitable<void> serve(tcp::socket socket);
   struct Connection {
     Connection(tcp::socket socket, asio::ssl::context* tls, bool is_welcome)
-        : stream(std::move(socket), tls), welcome(is_welcome) {}
+        : peer(address_of(socket)), stream(std::move(socket), tls), welcome(is_welcome) {}
 
+    const asio::ip::address peer;
     WebStream stream;
     const bool welcome;  // there was room when it came
     beast::flat_buffer buffer;
     bool first = true;  // it has had no request yet
   };
+  static asio::ip::address address_of(const tcp::socket& socket);  // 0.0.0.0: it is gone already
   using Parser = http::request_parser<http::string_body>;
   asio::awaitable<bool> exchange(Connection& connection);
   asio::awaitable<error_code> read_header(Connection& connection, Parser& parser);

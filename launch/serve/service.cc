@@ -1,9 +1,12 @@
 #include "launch/serve/service.h"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <array>
 #include <chrono>
 
+#include "launch/api/admin_calls.h"
 #include "launch/api/model_list.h"
 #include "launch/api/openapi.h"
 #include "launch/api/token_calls.h"
@@ -68,6 +71,8 @@ const Service::Route* Service::find(http::verb method, std::string_view path) {
       Route{http::verb::get, "/metrics", &Service::metrics},
       Route{http::verb::get, "/debug/requests", &Service::requests},
       Route{http::verb::get, "/debug/requests/*", &Service::request},
+      Route{http::verb::get, "/admin/groups", &Service::groups},
+      Route{http::verb::post, "/admin/drain", &Service::drain},
   };
   if (method == http::verb::head) method = http::verb::get;
   const auto found = std::find_if(kRoutes.begin(), kRoutes.end(),
@@ -77,10 +82,16 @@ const Service::Route* Service::find(http::verb method, std::string_view path) {
 
 bool Service::known(std::string_view path) { return find(http::verb::get, path) || find(http::verb::post, path); }
 
-std::variant<Caller, HttpReply> Service::identify(const HttpHeader& header) {
-  if (path_of(header) == "/health") return Caller{};  // says nothing but that the process lives
+std::variant<Caller, HttpReply> Service::identify(const HttpHeader& header, const asio::ip::address& peer) {
+  const std::string path = path_of(header);
+  if (path == "/health") return Caller{};  // says nothing but that the process lives
   auto caller = gate_.identify(std_view(header[http::field::authorization]));
-  if (auto* known = std::get_if<Caller>(&caller)) return std::move(*known);
+  if (auto* known = std::get_if<Caller>(&caller)) {
+    const Origin origin = peer.is_loopback() && !is_passed_on(header) ? Origin::this_host : Origin::elsewhere;
+    const auto objection = path.starts_with("/admin/") ? gate_.objection_to_admin(*known, origin) : std::nullopt;
+    if (objection) return reply_of(*objection);
+    return std::move(*known);
+  }
   HttpReply reply = reply_of(std::get<ApiError>(caller));
   reply.fields.emplace_back("WWW-Authenticate", challenge_for(header));
   return reply;
@@ -157,6 +168,23 @@ asio::awaitable<void> Service::request(Exchange& exchange) {
   std::string record = log_.find(last_of(exchange.path()));
   if (record.empty()) return exchange.reply(reply_of(not_found(exchange.path())));
   return exchange.reply(HttpReply(std::move(record)));
+}
+
+asio::awaitable<void> Service::groups(Exchange& exchange) {
+  return exchange.reply(HttpReply(group_list(gateway_.cluster().router().groups())));
+}
+
+asio::awaitable<void> Service::drain(Exchange& exchange) {
+  auto call = parse_drain(exchange.request().body());
+  if (const auto* error = std::get_if<ApiError>(&call)) return exchange.reply(reply_of(*error));
+  const auto& [group, undo] = std::get<DrainCall>(call);
+  const bool is_here = gateway_.drain(group, !undo);
+  const auto groups = gateway_.cluster().router().groups();
+  if (!is_here) return exchange.reply(reply_of(no_such_group(group, groups)));
+  const std::string& key = exchange.caller().key;
+  spdlog::info("group {}: {}{}{}", group, undo ? "gets requests again" : "is drained", key.empty() ? "" : ", says ",
+               key);
+  return exchange.reply(HttpReply(drain_answer(group, groups)));
 }
 
 }  // namespace ferry

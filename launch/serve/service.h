@@ -12,7 +12,7 @@ class Service {
   explicit Service(Gateway& gateway);
 
   // Whose request this is, known from its header alone; or the answer to somebody who is not let in.
-  std::variant<Caller, HttpReply> identify(const HttpHeader& header);
+  std::variant<Caller, HttpReply> identify(const HttpHeader& header, const asio::ip::address& peer);
   asio::awaitable<void> answer(Exchange& exchange);
 
  private:
@@ -37,6 +37,8 @@ class Service {
   asio::awaitable<void> metrics(Exchange& exchange);
   asio::awaitable<void> requests(Exchange& exchange);
   asio::awaitable<void> request(Exchange& exchange);
+  asio::awaitable<void> groups(Exchange& exchange);
+  asio::awaitable<void> drain(Exchange& exchange);
   CompletionSite site() {
     return {.gateway = gateway_, .rules = rules_, .gate = gate_, .log = log_, .helpers = helpers_};
   }

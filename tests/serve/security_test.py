@@ -27,6 +27,7 @@ except ImportError:
 
 NAME = pathlib.Path(MODEL).stem
 LONG = {"prompt": "Once", "max_tokens": 1500, "ignore_eos": True}
+JSON = {"Content-Type": "application/json"}
 HELLO = b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
@@ -157,6 +158,48 @@ class Keys(SecurityTest):
         s.sendall(b"GET /v1/models HTTP/1.1\r\nHost: a\r\n\r\n" + HELLO + HELLO.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
         got = rest_of(s)
         self.assertEqual((got.count(b" 401 "), got.count(b" 200 OK")), (1, 2))
+
+    def test_only_admin_keys_operate_the_cluster(self):
+        alice, root = self.new_key("alice"), self.new_key("root", "--admin")
+        cluster = Cluster(self, "  keys: keys\n")
+        drain = lambda key, **more: cluster.ask("/admin/drain", {"group": "local", **more}, key, JSON)[0]  # noqa: E731
+        self.assertEqual([drain(None), drain(alice), drain(root)], [401, 403, 200])
+        ferry = lambda key, *words: subprocess.run(  # noqa: E731
+            [FERRY, "drain", "local", "--router", cluster.url, "--key", key, *words], capture_output=True, text=True,
+            check=False, timeout=60)
+        ran = ferry(alice)
+        self.assertEqual((ran.returncode, "ferry keys add --admin" in ran.stderr), (1, True), ran.stderr)
+        ran = ferry(root, "--undo")
+        self.assertEqual((ran.returncode, ran.stdout), (0, "local: ready\n"))
+        self.assertEqual(cluster.metric('ferry_http_refused_total{why="not_admin"}', alice), 2)
+        s = cluster.connect()  # nor does he send a body
+        s.sendall(f"POST /admin/drain HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {alice}\r\nContent-Length: 8000000"
+                  "\r\n\r\n".encode() + b"x" * 100000)
+        self.assertIn(b" 403 ", rest_of(s).split(b"\r\n")[0])
+
+    def test_without_keys_only_who_is_on_this_host_operates_the_cluster(self):
+        port = free_port()
+        yaml = self.write("c.yaml", f"model: {MODEL}\ngroups: [{{name: a, role: mixed}}]\nrouter: {{listen: '0.0.0.0:{port}', "
+                          f"control: '127.0.0.1:{free_port()}', allow_unauthenticated: true}}\n")
+        self.start([FERRY, "router", yaml]).wait_for_log("router: HTTP at")
+
+        def groups(host, headers=None):
+            request = urllib.request.Request(f"http://{host}:{port}/admin/groups", headers=headers or {})
+            try:
+                with urllib.request.urlopen(request, timeout=60) as answer:
+                    return answer.status
+            except urllib.error.HTTPError as e:
+                return e.code
+
+        self.assertEqual(groups("127.0.0.1"), 200)
+        for sign in ("Origin", "X-Forwarded-For"):  # a page in a browser here, a proxy here
+            self.assertEqual(groups("127.0.0.1", {sign: "http://evil.example"}), 403)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.connect(("192.0.2.1", 9))  # sends nothing; tells the address that others see
+            except OSError:
+                self.skipTest("this host has no address but loopback")
+            self.assertEqual(groups(probe.getsockname()[0]), 403)
 
     def test_a_file_that_cannot_be_used_ends_the_router_with_what_to_do(self):
         for text, mode, says in (("alice\n", 0o600, "keys:1: expected"), ("", 0o666, "chmod go-w")):

@@ -9,6 +9,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Pair;
 
 std::vector<int> prompt_of(int n, int first = 0) {
   std::vector<int> prompt(n);
@@ -41,6 +42,13 @@ class Policy : public TwoByTwo {
   void fail_transfer(RequestId id, int n) {
     router.message(kD0, wire::Failed{.attempt = attempt(id, n), .cause = wire::Cause::transfer, .why = "torn"});
     router.tick();
+  }
+  std::vector<std::pair<RequestId, std::string>> failures() {
+    std::vector<std::pair<RequestId, std::string>> failed;
+    for (RequestEvent& e : router.take_events()) {
+      if (!e.error.empty()) failed.emplace_back(e.id, std::move(e.error));
+    }
+    return failed;
   }
   GroupState state(const std::string& name) {
     for (const auto& g : router.groups()) {
@@ -121,13 +129,39 @@ TEST_F(Policy, AGroupThatIsDrainedGetsNothingNewAndEndsWhatItHas) {
   EXPECT_EQ(state(name), GroupState::ready);
 }
 
-TEST_F(Policy, WhereAllAreDrainedRequestsWait) {
-  router.drain("d0", true);
+TEST_F(Policy, WhereAllGroupsOfARoleAreDrainedRequestsFailAndSaySoUntilOneIsBack) {
   ask(1, {1});
-  EXPECT_THAT(asked(kD0), ElementsAre());
+  router.drain("d0", true);
+  ask(2, {1});
+  EXPECT_THAT(failures(), ElementsAre(Pair(2, "all decode groups are drained: d0")));
+  reserved(kD0, 1, 1);
+  serve(1);
+  EXPECT_THAT(told(1), ElementsAre(1, 2, 3)) << "what it had, it ends";
+  asked(kD0);
+
   router.drain("d0", false);
+  router.drain("p0", true);
+  ask(3, {1});
+  EXPECT_THAT(failures(), ElementsAre(Pair(3, "all prefill groups are drained: p0")));
+  router.drain("p0", false);
+  ask(4, {1});
+  EXPECT_THAT(failures(), ElementsAre());
+  EXPECT_THAT(asked(kD0), ElementsAre(4));
+}
+
+TEST_F(Policy, WhatWaitsWhenTheLastGroupIsDrainedFailsWithTheRest) {
+  for (RequestId id = 1; id <= 3; ++id) ask(id, {1});  // the third has no room
+  router.drain("d0", true);
   router.tick();
-  EXPECT_THAT(asked(kD0), ElementsAre(1));
+  EXPECT_THAT(failures(), ElementsAre(Pair(3, HasSubstr("drained"))));
+  EXPECT_EQ(router.n_served(), 2);
+}
+
+TEST_F(Policy, AnAttemptThatFailsWhereAllAreDrainedIsNotTriedUntilItsDeadline) {
+  ask(1, {1});
+  router.drain("d0", true);
+  fail_transfer(1, 1);
+  EXPECT_THAT(failures(), ElementsAre(Pair(1, HasSubstr("drained"))));
 }
 
 TEST_F(Policy, AGroupThatFailsAllTheTimeIsLeftAloneAndThenProbed) {

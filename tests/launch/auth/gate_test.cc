@@ -67,6 +67,28 @@ TEST_F(GateTest, WhoHasNoKeyOrAWrongOneIsToldSo) {
   EXPECT_THAT(gate.metrics_text(), HasSubstr("ferry_http_refused_total{why=\"wrong_key\"} 2\n"));
 }
 
+TEST_F(GateTest, OnlyAnAdminsKeyMayOperateTheClusterWhereverItIsUsed) {
+  NewKey root = make_key("root");
+  root.kept.admin = true;
+  add_key(config_.keys, root.kept);
+  Gate gate(config_);
+  const auto status_of = [&](const std::string& shown, Origin origin) {
+    const auto objection = gate.objection_to_admin(std::get<Caller>(gate.identify(shown)), origin);
+    return objection ? objection->status : 200;
+  };
+  EXPECT_EQ(status_of("Bearer " + root.shown, Origin::elsewhere), 200);
+  EXPECT_EQ(status_of(alice_, Origin::this_host), 403);
+  EXPECT_THAT(gate.metrics_text(), HasSubstr("ferry_http_refused_total{why=\"not_admin\"} 1\n"));
+}
+
+TEST(GateWithoutKeys, LetsThisHostOperateTheClusterAndNoOther) {
+  const RouterConfig open;
+  Gate gate(open);
+  const Caller caller = std::get<Caller>(gate.identify(""));
+  EXPECT_FALSE(gate.objection_to_admin(caller, Origin::this_host));
+  EXPECT_EQ(gate.objection_to_admin(caller, Origin::elsewhere)->status, 403);
+}
+
 TEST_F(GateTest, AKeyHasItsWeightAndItsLimits) {
   Gate gate(config_);
   const auto caller = std::get<Caller>(gate.identify(alice_));

@@ -59,7 +59,8 @@ TEST(ApiKey, IsKnownByItsHashAndNoOtherIs) {
 }
 
 TEST_F(Keys, ALineIsReadAsItIsWritten) {
-  const ApiKey key = {.name = "alice", .salt = kSalt, .hash = kHash, .weight = 2.5, .max_streams = 8, .max_queued = 16};
+  const ApiKey key = {
+      .name = "alice", .salt = kSalt, .hash = kHash, .weight = 2.5, .max_streams = 8, .max_queued = 16, .admin = true};
   EXPECT_EQ(parse_keys(line_of(key), "keys"), std::vector<ApiKey>{key});
   EXPECT_EQ(parse_keys("# who\n\n" + kAlice + "\r\n", "keys"),
             (std::vector<ApiKey>{{.name = "alice", .salt = kSalt, .hash = kHash}}));
@@ -75,6 +76,7 @@ TEST_F(Keys, WhatIsNoLineIsRefusedWithItsPlaceAndWithoutItsSecret) {
   expect("alice sha256:" + kSalt + ":" + std::string(64, 'A'), "keys:1: expected");
   expect("al/ice " + kAlice.substr(6), "'al/ice' is no name");
   expect(kAlice + " wieght=2", "unknown 'wieght'");
+  expect(kAlice + " admin=no", "unknown 'admin'");
   expect(kAlice + " weight=0", "'0' is no number from 0.001 to 1000");
   expect(kAlice + " weight=nan", "is no number");
   expect(kAlice + " max_streams=0", "'0' is no number from 1 to");

@@ -22,6 +22,15 @@ TEST(HttpRules, AHostIsNamedOnceAndOldClientsNeedNot) {
   EXPECT_EQ(status_of(objection_to(HttpRequest(http::verb::get, "/", 10))), 200);
 }
 
+TEST(HttpRules, WhatABrowsersPageOrAProxySendsSaysSo) {
+  EXPECT_FALSE(is_passed_on(request()));
+  for (const char* sign : {"Origin", "origin", "Sec-Fetch-Site", "Forwarded", "Via", "X-Forwarded-For", "x-real-ip"}) {
+    HttpRequest r = request();
+    r.set(sign, "a");
+    EXPECT_TRUE(is_passed_on(r)) << sign;
+  }
+}
+
 TEST(HttpRules, OneCodingIsKnown) {
   for (const auto& [coding, status] :
        {std::pair{"chunked", 200}, {"Chunked", 200}, {"gzip, chunked", 501}, {"gzip", 501}}) {

@@ -1,0 +1,16 @@
+#pragma once
+// Options of commands that ask a running router.
+
+#include <string>
+
+#include "launch/commands/command.h"
+#include "launch/serve/http_client.h"
+
+namespace ferry {
+
+void add_router_options(CLI::App& command, RouterAddress& address);
+
+// Error for a status that is not 200, with what to do.
+std::string body_of(const HttpAnswer& answer, const HttpClient& client);
+
+}  // namespace ferry
