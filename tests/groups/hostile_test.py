@@ -20,7 +20,7 @@ import cluster  # noqa: E402
 from cluster import free_port  # noqa: E402
 from program import FERRY, MODEL, ProgramTest, main  # noqa: E402
 
-INTRUDER = os.environ.get("FERRY_INTRUDER", str(pathlib.Path(FERRY).parent / "tests" / "control_intruder"))
+INTRUDER = os.environ.get("FERRY_INTRUDER", str(pathlib.Path(FERRY).parent / "control_intruder"))
 
 TEXTS = ("The capital of France is", "Once upon a time", "1, 2, 3, 4, 5,", "The sea is wide and I cannot", "A ferry is", "Rivers " * 20)
 PROMPTS = [{"id": str(i), "prompt": TEXTS[i % len(TEXTS)], "max_tokens": 12, "ignore_eos": True} for i in range(len(TEXTS))]
@@ -196,6 +196,20 @@ class Hostile(ProgramTest):
         text = self.finish()
         self.assertEqual(self.counted(text, "messages_refused_total", 'group="prefill-0",why="hostile"'), 1, "a page that is none")
         self.assertGreater(self.not_allowed(text), 1, text)
+
+    def test_a_group_that_claims_tickets_that_are_not_its_own_harms_nobody(self):
+        self.start_cluster("link: {verify: all}\n")
+        usurper = self.start_intruder("usurper")
+        self.router.wait_for_log("intruder → decode-0 is ready")
+        while usurper.process.poll() is None:
+            self.send_prompts(1)
+            self.expect_answers()
+        self.assertEqual(usurper.end(), 0, "".join(usurper.log))
+        self.assertEqual(len(list(usurper.lines())), 3)
+        self.send_prompts()
+        text = self.finish()
+        # Of each of its attempts: two under another key, two under another number, Void, PairHello, no message at all.
+        self.assertGreaterEqual(self.counted(text, "messages_refused_total", 'group="decode-0",why="hostile"'), 3 * 6, text)
 
     def test_bytes_that_are_no_ucx_on_the_ports_of_the_ranks_disturb_nobody(self):
         self.start_cluster("link: {transport: tcp, verify: all}\n")

@@ -20,9 +20,10 @@ inline bool read_all(int fd, char* to, size_t bytes) {
   return true;
 }
 
-inline std::optional<std::string> read_frame(int fd) {  // nullopt: the other side has gone
+inline std::optional<std::string> read_frame(int fd) {  // nullopt: the other side has gone, or says what is no frame
+  constexpr uint32_t kMost = 64 << 20;
   uint32_t count = 0;
-  if (!read_all(fd, reinterpret_cast<char*>(&count), sizeof count)) return std::nullopt;
+  if (!read_all(fd, reinterpret_cast<char*>(&count), sizeof count) || count > kMost) return std::nullopt;
   std::string bytes(count, '\0');
   if (!read_all(fd, bytes.data(), count)) return std::nullopt;
   return bytes;

@@ -223,6 +223,27 @@ TEST_P(KvLinkProcesses, APeerThatIsKilledWhileItConnectsIsBroken) {
   EXPECT_TRUE(echoes(to_far, "alive"));
 }
 
+// After half a second a channel closes whoever does not answer, in the middle of the introductions, too.
+TEST_P(KvLinkProcesses, APeerThatStoodStillWhileTheChannelToItClosedGoesOn) {
+  for (const int n_polls : {0, 1, 10, 100, 1000}) {
+    FarEnd stopped(GetParam().transport);
+    const ChannelId of_stopped = near->open();
+    stopped.connect_to(near->address(of_stopped));
+    near->connect(of_stopped, stopped.address());
+    for (int i = 0; i < n_polls; ++i) near.poll();
+    stopped.stop();
+    near->close(of_stopped);
+    ASSERT_TRUE(closed());
+    stopped.go_on();
+    EXPECT_EQ(stopped.memory().size(), kBytes) << "it lives, stopped after " << n_polls << " polls";
+    ASSERT_TRUE(fenced()) << "stopped after " << n_polls << " polls";
+    EXPECT_EQ(stopped.memory().size(), kBytes) << "it lives on";
+    near.closed.clear();
+    near.fenced.clear();
+  }
+  EXPECT_TRUE(echoes(to_far, "alive"));
+}
+
 TEST_P(KvLinkProcesses, AWriterThatLivesIsFencedOffAndNobodyElse) {
   FarEnd other(GetParam().transport);
   const ChannelId of_other = near->open();

@@ -1,6 +1,7 @@
 #include "transport/ucx/ucx_handles.h"
 
 #include "core/base/error.h"
+#include "transport/ucx/ucx_log.h"
 
 namespace ferry {
 
@@ -31,6 +32,7 @@ UcxConfig config_of(const std::vector<UcxOptions::Setting>& settings) {
 }  // namespace
 
 UcxContext open_ucx_context(const std::vector<UcxOptions::Setting>& settings) {
+  keep_ucx_off_stdout();
   const UcxConfig config = config_of(settings);
   ucp_params_t params{};
   params.field_mask = UCP_PARAM_FIELD_FEATURES;
