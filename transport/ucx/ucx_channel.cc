@@ -175,7 +175,10 @@ void UcxChannel::progress_close(Time now) {
     for (const auto& [id, peer] : peers_) peer.endpoint->hurry();
   }
   if (!closed_ && (peers_.empty() || now >= give_up_at_)) {
-    if (!peers_.empty()) end_worker();
+    // Only when it has to be: without a worker we do not hear the farewells of those who share memory with us.
+    const bool may_read =
+        std::any_of(peers_.begin(), peers_.end(), [](const auto& e) { return e.second.endpoint->has_put(); });
+    if (may_read) end_worker();
     closed_ = true;
     link_.events.emplace_back(Closed{.channel = id_});
   }

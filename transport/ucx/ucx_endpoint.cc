@@ -76,6 +76,7 @@ void UcxEndpoint::put(const UcxMemory& from, const Piece& piece) {
   params.memh = from.handle();
   params.cb.send = &UcxEndpoint::put_ended;
   params.user_data = this;
+  has_put_ = true;
   const std::byte* source = from.span().data() + piece.from;
   void* const answer = ucp_put_nbx(endpoint_, source, piece.bytes, peer_.base + piece.to, key_.get(), &params);
   if (UCS_PTR_IS_PTR(answer)) ++n_in_flight_;

@@ -36,6 +36,7 @@ class UcxEndpoint {
   void accept_key(const std::string& key);
   void put(const UcxMemory& from, const Piece& piece);
   void flush(std::function<void()> flushed);
+  bool has_put() const { return has_put_; }  // it reads our memory, or has
   void send(std::string message);
   void greet(const UcxGreeting& greeting);
 
@@ -70,6 +71,7 @@ class UcxEndpoint {
   bool settled_ = false;  // connected for good, or failed
   bool shares_memory_;
   bool said_farewell_ = false;
+  bool has_put_ = false;
   int n_in_flight_ = 0;
 };
 

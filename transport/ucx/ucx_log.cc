@@ -3,8 +3,8 @@
 #include <ucs/debug/log_def.h>
 
 #include <cstdio>
-#include <cstdlib>
 #include <mutex>
+#include <string_view>
 
 namespace ferry {
 
@@ -24,7 +24,7 @@ ucs_log_func_rc_t to_stderr(const char*, unsigned, const char*, ucs_log_level_t 
 void keep_ucx_off_stdout() {
   static std::once_flag once;
   std::call_once(once, [] {
-    if (std::getenv("UCX_LOG_FILE") == nullptr) ucs_log_push_handler(&to_stderr);
+    if (std::string_view(ucs_global_opts.log_file).empty()) ucs_log_push_handler(&to_stderr);
   });
 }
 
