@@ -1,11 +1,11 @@
 #include "core/model/weights.h"
 
+#include "core/model/weight_slices.h"
+
 namespace ferry {
 
 namespace {
 
-MatrixSlice rows_of(const MatrixView& m, Range rows) { return {m, rows.begin, rows.end, 0, m.n_cols}; }
-MatrixSlice columns_of(const MatrixView& m, Range columns) { return {m, 0, m.n_rows, columns.begin, columns.end}; }
 Range times(Range heads, int head_dim) { return {heads.begin * head_dim, heads.end * head_dim}; }
 
 // [columns) of a matrix of one row, as floats; nothing where the model has no such vector.
@@ -19,23 +19,24 @@ DeviceArray<float> vector_of(const MatrixView& m, Device& device) { return vecto
 
 LayerWeights load_layer(const LayerTensors& t, int head_dim, const TpSlice& slice, Ops& ops) {
   const Range q = times(slice.q_heads, head_dim), kv = times(slice.kv_heads, head_dim);
+  const LayerSlices slices = slices_of(t, head_dim, slice);
   Device& device = ops.device();
   LayerWeights w;
   w.attention_norm = vector_of(t.attention_norm, device);
-  w.q = ops.prepare(rows_of(t.q, q));
-  w.k = ops.prepare(rows_of(t.k, kv));
-  w.v = ops.prepare(rows_of(t.v, kv));
+  w.q = ops.prepare(slices.q);
+  w.k = ops.prepare(slices.k);
+  w.v = ops.prepare(slices.v);
   w.q_bias = vector_of(t.q_bias, q, device);
   w.k_bias = vector_of(t.k_bias, kv, device);
   w.v_bias = vector_of(t.v_bias, kv, device);
   w.q_norm = vector_of(t.q_norm, device);
   w.k_norm = vector_of(t.k_norm, device);
-  w.attention_out = ops.prepare(columns_of(t.attention_out, q));
+  w.attention_out = ops.prepare(slices.attention_out);
   w.post_attention_norm = vector_of(t.post_attention_norm, device);
   w.ffn_norm = vector_of(t.ffn_norm, device);
-  w.gate = ops.prepare(rows_of(t.gate, slice.ffn));
-  w.up = ops.prepare(rows_of(t.up, slice.ffn));
-  w.down = ops.prepare(columns_of(t.down, slice.ffn));
+  w.gate = ops.prepare(slices.gate);
+  w.up = ops.prepare(slices.up);
+  w.down = ops.prepare(slices.down);
   w.post_ffn_norm = vector_of(t.post_ffn_norm, device);
   return w;
 }

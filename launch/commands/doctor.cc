@@ -1,5 +1,6 @@
 #include "launch/commands/doctor.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,7 +13,9 @@
 #include "core/base/error.h"
 #include "core/model/gguf_text.h"
 #include "core/text/tokenizer.h"
+#include "launch/config/byte_size.h"
 #include "launch/doctor/cluster.h"
+#include "launch/doctor/outline.h"
 #include "launch/doctor/report.h"
 #include "parallel/mpi.h"
 #include "parallel/solo.h"
@@ -32,17 +35,29 @@ void append(std::vector<Finding>& to, std::vector<Finding> more) {
   to.insert(to.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
 }
 
+struct Examined {
+  HostReport report;
+  ClusterOutline outline;
+};
+
+std::string facts_of(const ModelFile& model, const Tokenizer& tokenizer, size_t bytes) {
+  const ModelConfig& c = model.config;
+  return fmt::format("{}, {}, {} of {}, {} layers, {} heads, {} KV heads of {}, context {}, vocabulary {}", c.name,
+                     c.family, byte_size_text(bytes), format_of(model.tensors.layers[0].down.type).name, c.n_layers,
+                     c.n_heads, c.n_kv_heads, c.head_dim, c.max_context, tokenizer.n_vocab());
+}
+
 // Opened as a group would open it: a file that passes here loads.
-void examine_model(const ClusterConfig& config, const MachineFacts& machine, std::vector<Finding>& findings) {
+void examine_model(const ClusterConfig& config, const MachineFacts& machine, Examined& examined) {
+  std::vector<Finding>& findings = examined.report.findings;
   try {
     const ModelFile model(config.model.string());
     const Tokenizer tokenizer(tokenizer_data_of(model.gguf));
     const size_t bytes = std::filesystem::file_size(config.model);
-    findings.push_back({.what = "model",
-                        .found = str(model.config.name, ", ", model.config.family, ", ", model.config.n_layers,
-                                     " layers, vocabulary of ", tokenizer.n_vocab())});
+    findings.push_back({.what = "model", .found = facts_of(model, tokenizer, bytes)});
     append(findings, model_findings(config, model));
     append(findings, fit_findings(config, bytes, machine));
+    examined.outline = outline_of(config, model);
   } catch (const Error& e) {
     findings.push_back({.level = Level::problem, .what = "model", .found = e.what()});
   }
@@ -61,17 +76,20 @@ std::optional<ClusterConfig> examine_yaml(const std::string& yaml, std::vector<F
   }
 }
 
-HostReport examine(const Options& options, bool is_router_host) {
+Examined examine(const Options& options, bool is_router_host) {
   const MachineFacts machine = read_machine();
-  HostReport report{.host = machine.host, .findings = findings_of(machine)};
-  if (options.yaml.empty()) return report;
-  const std::optional<ClusterConfig> config = examine_yaml(options.yaml, report.findings);
-  if (!config) return report;
-  examine_model(*config, machine, report.findings);
-  if (!is_router_host) return report;
-  append(report.findings, port_findings(*config));
-  append(report.findings, access_findings(*config));
-  return report;
+  Examined examined = {.report = {.host = machine.host, .findings = findings_of(machine)}, .outline = {}};
+  std::vector<Finding>& findings = examined.report.findings;
+  if (options.yaml.empty()) return examined;
+  const std::optional<ClusterConfig> config = examine_yaml(options.yaml, findings);
+  if (!config) return examined;
+  examine_model(*config, machine, examined);
+  if (!is_router_host) return examined;
+  append(findings, host_findings(*config, machine.host));
+  append(findings, reach_findings(*config, machine.host));
+  append(findings, port_findings(*config));
+  append(findings, access_findings(*config));
+  return examined;
 }
 
 // Rank 0 gets every host's report, one a host; the others none.
@@ -86,10 +104,11 @@ std::vector<HostReport> gathered(const HostReport& mine, Communicator& ranks) {
   return reports;
 }
 
-int print(const std::vector<HostReport>& reports, const Options& options) {
+int print(const std::vector<HostReport>& reports, const ClusterOutline& outline, const Options& options) {
   if (options.json) {
-    std::cout << json_of(reports) << '\n';
+    std::cout << json_of(reports, outline) << '\n';
   } else {
+    print_outline(outline, std::cout, colours_for(STDOUT_FILENO));
     print_report(reports, std::cout, colours_for(STDOUT_FILENO));
   }
   return n_problems(reports) == 0 ? kDone : kWorldNotAsNeeded;
@@ -100,11 +119,15 @@ int run(const Options& options) {
     print_effective(load_cluster(options.yaml), std::cout);
     return kDone;
   }
-  if (!launched_by_mpirun()) return print({examine(options, true)}, options);
+  if (!launched_by_mpirun()) {
+    const Examined examined = examine(options, true);
+    return print({examined.report}, examined.outline, options);
+  }
   MpiSession session;
   const std::unique_ptr<Communicator> ranks = session.split(0);
-  const std::vector<HostReport> reports = gathered(examine(options, session.rank() == 0), *ranks);
-  return session.rank() == 0 ? print(reports, options) : kDone;
+  const Examined examined = examine(options, session.rank() == 0);
+  const std::vector<HostReport> reports = gathered(examined.report, *ranks);
+  return session.rank() == 0 ? print(reports, examined.outline, options) : kDone;
 }
 
 }  // namespace

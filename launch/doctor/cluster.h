@@ -20,6 +20,12 @@ std::vector<Finding> model_findings(const ClusterConfig& config, const ModelFile
 // Whether this machine has what its ranks need.
 std::vector<Finding> fit_findings(const ClusterConfig& config, size_t weight_bytes, const MachineFacts& machine);
 
+// Whether the hosts of the groups are known here, looked up.
+std::vector<Finding> host_findings(const ClusterConfig& config, const std::string& this_host);
+
+// What could not reach each other: leaders and the router, groups on hosts of their own.
+std::vector<Finding> reach_findings(const ClusterConfig& config, const std::string& this_host);
+
 // Whether the router can listen where it should, tried out.
 std::vector<Finding> port_findings(const ClusterConfig& config);
 

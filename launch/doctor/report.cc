@@ -46,15 +46,16 @@ void print_finding(const Finding& f, size_t width, std::ostream& out, Colours co
 
 int n_problems(const std::vector<HostReport>& reports) { return count(reports, Level::problem); }
 
-std::string json_of(const std::vector<HostReport>& reports) {
+std::string json_of(const std::vector<HostReport>& reports, const ClusterOutline& outline) {
   ordered_json hosts = ordered_json::array();
   for (const HostReport& report : reports) {
     ordered_json findings = ordered_json::array();
     for (const Finding& finding : report.findings) findings.push_back(json_of(finding));
     hosts.push_back({{"host", report.host}, {"findings", findings}});
   }
-  const ordered_json all = {
+  ordered_json all = {
       {"problems", count(reports, Level::problem)}, {"warnings", count(reports, Level::warning)}, {"hosts", hosts}};
+  if (!outline.groups.empty()) all.update(json_of(outline));
   return all.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }
 

@@ -121,6 +121,41 @@ TEST(Cluster, APortThatIsTakenIsAProblemAndAFreeOneIsNot) {
   close(listener);
 }
 
+TEST(Cluster, AHostThatNobodyKnowsIsAProblemAndThisOneIsNotLookedUp) {
+  ClusterConfig config = cluster("");
+  config.groups[0].hosts = {"localhost:2", "node1"};
+  EXPECT_TRUE(host_findings(config, "node1").empty());
+  config.groups[1].hosts = {"no-such-host.invalid:4"};
+  const Finding f = finding(host_findings(config, "node1"), "host no-such-host.invalid");
+  EXPECT_EQ(f.level, Level::problem);
+  EXPECT_THAT(f.advice, HasSubstr("getent hosts no-such-host.invalid"));
+}
+
+TEST(Cluster, GroupsThatCouldNotReachTheRouterAreNamed) {
+  ClusterConfig config = cluster("router: {control: '127.0.0.1:8001'}");
+  EXPECT_TRUE(reach_findings(config, "node1").empty());
+  config.groups[1].hosts = {"node2:3"};
+  const Finding f = finding(reach_findings(config, "node1"), "router.control");
+  EXPECT_EQ(f.level, Level::problem);
+  EXPECT_EQ(f.cost, "group d on node2 could not reach the router");
+  config.router.control.host = "node1";
+  EXPECT_TRUE(reach_findings(config, "node1").empty());
+  config.router.control.port = 0;
+  EXPECT_THAT(finding(reach_findings(config, "node1"), "router.control").cost, HasSubstr("could not know the port"));
+}
+
+TEST(Cluster, SharedMemoryDoesNotReachOtherHosts) {
+  ClusterConfig config = cluster("link: {transport: shm}");
+  EXPECT_TRUE(reach_findings(config, "node1").empty());
+  config.router.control.host = "node1";
+  config.groups[0].hosts = {"node1"};
+  config.groups[1].hosts = {"node2"};
+  EXPECT_EQ(finding(reach_findings(config, "node1"), "link.transport").cost,
+            "groups on node1, node2 have no memory in common");
+  config.link.transport = LinkConfig::Transport::cuda;
+  EXPECT_EQ(finding(reach_findings(config, "node1"), "link.transport").level, Level::problem);
+}
+
 TEST(Cluster, AnAddressOfAnotherMachineIsAWarning) {
   const std::vector<Finding> all = port_findings(cluster("router: {listen: '192.0.2.1:80'}"));
   EXPECT_EQ(finding(all, "router.listen").level, Level::warning);
