@@ -92,7 +92,7 @@ void add_drain(CLI::App& app, Chosen& chosen) {
   CLI::App* command = app.add_subcommand("drain", "Give a group nothing new, before it is stopped");
   command->footer(
       "Example:\n"
-      "  ferry drain decode-0 --wait && ssh node7 systemctl restart ferry-worker@decode-0\n"
+      "  ferry drain decode-0 --wait        (--undo takes it back)\n"
       "It has to be an admin key where the router has keys; else, the router's own host.");
   command->add_option("group", options->group, "Its name in cluster.yaml")->required();
   CLI::Option* undo = command->add_flag("--undo", options->undo, "Give it requests again");
