@@ -7,11 +7,29 @@
 #include <deque>
 
 #include "core/base/check.h"
+#include "launch/process/children_of.h"
 
 namespace ferry {
 namespace {
 
 constexpr size_t kLastLines = 20;  // of a group, kept for the message when it ends
+
+// How long an mpirun has lived on without one of the ranks that it had.
+class LostRanks {
+ public:
+  Duration missing_for(pid_t mpirun, Instant now) {
+    if (now < next_look_) return Duration::zero();
+    next_look_ = now + std::chrono::milliseconds(100);
+    const Children children = children_of(mpirun);
+    most_ = std::max(most_, children.all);
+    if (children.living == most_) all_there_ = now;
+    return now - all_there_;
+  }
+
+ private:
+  int most_ = 0;
+  Instant all_there_{}, next_look_{};
+};
 
 bool is_local(const std::string& host) { return host == "localhost" || host.starts_with("localhost:"); }
 
@@ -60,12 +78,21 @@ struct GroupProcesses::Running {
     if (last_lines.size() > kLastLines) last_lines.pop_front();
   }
 
+  // An mpirun that ends with its ranks does so at once.
+  std::optional<ProcessExit> poll(Duration patience, const Sink& sink) {
+    const auto exit = child.poll();
+    if (exit || lost_ranks.missing_for(child.pid(), std::chrono::steady_clock::now()) < patience) return exit;
+    hear("a rank has ended and mpirun has not: killed", sink);
+    return child.terminate(Duration::zero());
+  }
+
   const std::string name;
   std::deque<std::string> last_lines;
+  LostRanks lost_ranks;
   Child child;
 };
 
-GroupProcesses::GroupProcesses(Sink sink) : sink_(std::move(sink)) {}
+GroupProcesses::GroupProcesses(Sink sink, Duration patience) : sink_(std::move(sink)), patience_(patience) {}
 GroupProcesses::~GroupProcesses() { stop(Child::kGrace); }
 
 void GroupProcesses::start(const GroupConfig& group, const std::vector<std::string>& program) {
@@ -76,7 +103,7 @@ void GroupProcesses::start(const GroupConfig& group, const std::vector<std::stri
 
 std::optional<GroupExit> GroupProcesses::poll() {
   for (auto it = running_.begin(); it != running_.end(); ++it) {
-    const std::optional<ProcessExit> exit = (*it)->child.poll();
+    const std::optional<ProcessExit> exit = (*it)->poll(patience_, sink_);
     if (!exit) continue;
     GroupExit ended{
         .group = (*it)->name, .exit = *exit, .last_lines = {(*it)->last_lines.begin(), (*it)->last_lines.end()}};

@@ -30,7 +30,9 @@ class GroupProcesses {
   // Every line that a group prints goes to `sink` as "[decode-0] line".
   using Sink = std::function<void(std::string_view line)>;
 
-  explicit GroupProcesses(Sink sink);
+  // `patience`: how long an mpirun may live on after one of its ranks has ended. Open MPI 4.1 sometimes stays forever
+  // when a rank is killed while it starts.
+  explicit GroupProcesses(Sink sink, Duration patience = std::chrono::seconds(10));
   ~GroupProcesses();  // stop(Child::kGrace)
   GroupProcesses(const GroupProcesses&) = delete;
   GroupProcesses& operator=(const GroupProcesses&) = delete;
@@ -51,6 +53,7 @@ class GroupProcesses {
   struct Running;
 
   Sink sink_;
+  const Duration patience_;
   std::vector<std::unique_ptr<Running>> running_;
 };
 

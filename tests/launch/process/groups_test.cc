@@ -41,6 +41,8 @@ bool comes_true(Condition condition) {
 
 class Groups : public testing::Test {
  protected:
+  explicit Groups(Duration patience = kLong)
+      : processes_([this](std::string_view line) { lines_.emplace_back(line); }, patience) {}
   GroupExit wait_for_exit() {
     std::optional<GroupExit> exit;
     comes_true([&] { return (exit = processes_.poll()).has_value(); });
@@ -62,7 +64,7 @@ class Groups : public testing::Test {
   }
 
   std::vector<std::string> lines_;
-  GroupProcesses processes_{[this](std::string_view line) { lines_.emplace_back(line); }};
+  GroupProcesses processes_;
 };
 
 TEST_F(Groups, MpirunGetsWhatAGroupNeeds) {
@@ -140,6 +142,30 @@ TEST(GroupsAlone, WhenTheCommandIsKilledOutrightItsRanksEnd) {
   for (const pid_t rank : ranks) EXPECT_TRUE(comes_true([&] { return is_gone(rank); })) << rank;
   close(ends[0]);
   close(ends[1]);
+}
+
+class ImpatientGroups : public Groups {
+ protected:
+  ImpatientGroups() : Groups(std::chrono::milliseconds(200)) {}
+};
+
+TEST_F(ImpatientGroups, AnMpirunThatStaysWithoutItsRanksIsKilled) {
+  processes_.start(group("stuck", 2), shell("echo $$ $PPID; exec sleep 1000"));
+  const std::vector<pid_t> ranks = pids("stuck", 2);
+  ASSERT_EQ(ranks.size(), 2u);
+  int rank = 0, mpirun = 0;
+  ASSERT_EQ(std::sscanf(lines_.back().c_str(), "[stuck] %d %d", &rank, &mpirun), 2);
+  kill(mpirun, SIGSTOP);
+  kill(rank, SIGKILL);
+  const GroupExit exit = wait_for_exit();
+  EXPECT_EQ(exit.exit.signal, SIGKILL);
+  EXPECT_THAT(exit.last_lines, Contains(HasSubstr("a rank has ended and mpirun has not")));
+  kill(ranks[0] == rank ? ranks[1] : ranks[0], SIGKILL);  // it does not die with mpirun by itself, as a worker does
+}
+
+TEST_F(ImpatientGroups, AnMpirunWithAllItsRanksIsLeftAlone) {
+  processes_.start(group("busy", 2), shell("echo $$; sleep 1"));
+  EXPECT_TRUE(wait_for_exit().exit.well());
 }
 
 }  // namespace
