@@ -12,8 +12,8 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PACKAGES = ROOT / "build" / "python"
 sys.path[:0] = [str(ROOT / "tests" / "support")]
-from deployment import Deployment  # noqa: E402
 from program import ProgramTest, main, skip  # noqa: E402
+from stubbed import start_stubbed_router  # noqa: E402
 
 PROGRAM = PACKAGES / "bin" / "schemathesis"
 if not PROGRAM.exists():
@@ -26,16 +26,14 @@ NOT_TOLD = "positive_data_acceptance"
 
 class Schema(ProgramTest):
     def test_the_server_keeps_what_its_document_promises(self):
-        ferry = Deployment(self, "max_context: 64\ndeadline_ms: 20000\n", "  - {name: mixed-0, role: mixed}\n", "16MiB",
-                           ("group mixed-0",))
-        command = [sys.executable, str(PROGRAM), "run", ferry.url + "/openapi.json", "--max-examples", EXAMPLES, "--no-shrink",
+        url = start_stubbed_router(self, more="max_context: 64\n")
+        command = [sys.executable, str(PROGRAM), "run", url + "/openapi.json", "--max-examples", EXAMPLES, "--no-shrink",
                    "--checks", "all", "--exclude-checks", NOT_TOLD, "--phases", "examples,coverage,fuzzing", "--workers", "2",
                    "--request-timeout", "60", "--generation-deterministic", "--no-color", "--continue-on-failure"]
         ran = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(PACKAGES)}, cwd=self.folder, capture_output=True,
                              text=True, timeout=600, check=False)
         self.assertEqual(ran.returncode, 0, ran.stdout[-20000:] + ran.stderr[-2000:])
         print(ran.stdout[-1500:])
-        ferry.wait_until_free()
 
 
 if __name__ == "__main__":
