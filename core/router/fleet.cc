@@ -38,6 +38,7 @@ Fleet::Fleet(const PathRules& paths, uint64_t router_epoch, const Clock& clock)
 
 void Fleet::join(StreamId stream, const wire::GroupInfo& info) {
   groups_[stream] = {.info = info, .stats = {}};
+  ++n_changes_;
   const auto pair = [this](StreamId prefill, StreamId decode) {
     const wire::GroupInfo &from = at(prefill).info, &to = at(decode).info;
     if (from.role == Role::decode || to.role == Role::prefill || from.role == to.role) return;
@@ -56,6 +57,7 @@ std::optional<std::string> Fleet::leave(StreamId stream, const std::string& why)
   const std::string name = group->second.info.key.name;
   if (group->second.n_requests > 0) failed(stream);
   groups_.erase(group);
+  ++n_changes_;
   pairs_.leave(stream, why);
   prefixes_.forget(stream);
   std::erase_if(full_until_, [stream](const auto& f) { return f.first.first == stream || f.first.second == stream; });

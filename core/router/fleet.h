@@ -61,7 +61,8 @@ class Fleet {
 
   Pairs& pairs() { return pairs_; }
   const Pairs& pairs() const { return pairs_; }
-  const Pairs::Pair* ready_pair(const Route& route) const;  // nullptr: there is none
+  uint64_t n_path_changes() const { return n_changes_ + pairs_.n_changes(); }  // groups and pairs that came and went
+  const Pairs::Pair* ready_pair(const Route& route) const;                     // nullptr: there is none
 
   // nullopt: none is free now.
   std::optional<Route> best_route(std::span<const int> prompt, const std::set<StreamId>& without) const;
@@ -92,6 +93,7 @@ class Fleet {
   std::map<std::pair<StreamId, StreamId>, Instant> full_until_;  // (prefill, decode)
   Pairs pairs_;
   Prefixes prefixes_;
+  uint64_t n_changes_ = 0;  // of groups_
 };
 
 }  // namespace ferry

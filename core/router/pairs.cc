@@ -53,7 +53,7 @@ void Pairs::stop(Pair& pair, const std::string& why) {
   for (const StreamId stream : {pair.prefill, pair.decode})
     to_leaders_.emplace_back(stream, wire::Forget{.pairing = pair.pairing, .why = why});
   pair.pairing = 0;
-  pair.ready = false;
+  if (std::exchange(pair.ready, false)) ++n_changes_;
   pair.next = clock_.now() + kFirstPause * (1 << std::min(pair.n_failures++, kMostDoublings));
 }
 
@@ -105,21 +105,23 @@ std::optional<std::string> Pairs::refusal_of(const wire::Paired& path) const {
   return std::nullopt;
 }
 
-void Pairs::paired(StreamId decode, const wire::Paired& m) {
+std::optional<std::string> Pairs::paired(StreamId decode, const wire::Paired& m) {
   Pair* pair = named(m.pairing);
-  if (!pair || pair->decode != decode) return;
+  if (!pair || pair->decode != decode) return std::nullopt;
   pair->report.transport = m.transport;
   pair->report.there = m.there;
   pair->report.back = m.back;
   if (const auto why = refusal_of(m)) {
     // Once said, it is tried again in silence: the network may get better.
-    if (!std::exchange(pair->refused, true))
-      refusals_.push_back(str("path ", pair->report.prefill, " → ", pair->report.decode, " refused: ", *why));
-    return stop(*pair, *why);
+    const bool news = !std::exchange(pair->refused, true);
+    stop(*pair, *why);
+    if (!news) return std::nullopt;
+    return str("path ", pair->report.prefill, " → ", pair->report.decode, " refused: ", *why);
   }
-  pair->ready = true;
+  if (!std::exchange(pair->ready, true)) ++n_changes_;
   pair->refused = false;
   pair->n_failures = 0;
+  return std::nullopt;
 }
 
 std::optional<std::pair<StreamId, StreamId>> Pairs::unpaired(StreamId stream, const wire::Unpaired& m) {

@@ -21,8 +21,9 @@ struct PathRules {
 
 struct PairReport {
   std::string prefill, decode;
-  std::string transport;  // empty: of a mixed group, from itself to itself
+  std::string transport;  // empty: of a mixed group, from itself to itself; or not known yet
   wire::Speed there, back;
+  bool ready = false;
 };
 
 class Pairs {
@@ -35,7 +36,8 @@ class Pairs {
   void tick();
 
   void opened(StreamId stream, const wire::Opened& message);
-  void paired(StreamId decode, const wire::Paired& message);
+  // Why the path is refused, where it is, and that was not said before.
+  std::optional<std::string> paired(StreamId decode, const wire::Paired& message);
   // The pair that this breaks, if there is one.
   std::optional<std::pair<StreamId, StreamId>> unpaired(StreamId stream, const wire::Unpaired& message);
   void broke(StreamId prefill, StreamId decode, const std::string& why);
@@ -53,7 +55,7 @@ class Pairs {
   const std::map<std::pair<StreamId, StreamId>, Pair>& all() const { return pairs_; }
 
   std::vector<std::pair<StreamId, wire::ToLeader>> take_to_leaders() { return std::exchange(to_leaders_, {}); }
-  const std::vector<std::string>& refusals() const { return refusals_; }
+  uint64_t n_changes() const { return n_changes_; }  // pairs that became ready, or were it
 
  private:
   struct Infos {
@@ -71,7 +73,7 @@ class Pairs {
   std::map<std::pair<StreamId, StreamId>, Infos> infos_;
   uint64_t n_introduced_ = 0;
   std::vector<std::pair<StreamId, wire::ToLeader>> to_leaders_;
-  std::vector<std::string> refusals_;
+  uint64_t n_changes_ = 0;
 };
 
 }  // namespace ferry

@@ -156,7 +156,9 @@ void Router::assign_again() {
     }
     id = again_.erase(id);
     const auto& [route, rung] = *next;
-    served.account.retries.push_back({.rung = rung, .why = served.why_failed});
+    Account& account = served.account;
+    const double at_ms = ms_between(served.submitted, clock_.now());
+    account.retries.push_back({rung, served.why_failed, account.prefill, account.decode, at_ms});
     served.same_pair_tried |= rung == Rung::same_pair;
     assign(served, route);
   }

@@ -45,7 +45,9 @@ std::string_view name_of(Rung rung);
 struct Account {
   struct Retry {
     Rung rung = Rung::same_pair;
-    std::string why;  // the attempt before it ended
+    std::string why;              // the attempt before it ended
+    std::string prefill, decode;  // that attempt's groups
+    double at_ms = 0;             // when the next one began
   };
   std::string prefill, decode;  // group names, of the last attempt; the same one for both: colocated
   bool short_prompt = false;    // which is why it was
@@ -54,7 +56,7 @@ struct Account {
   std::string transport;  // that the KV took; empty where it did not move
   wire::Bill bill;
   double queue_ms = 0;
-  double reserve_ms = 0;
+  double reserve_ms = 0;  // of the attempt that the first token came of, as the bill
   double ttft_ms = 0;
   double total_ms = 0;
 };
@@ -102,17 +104,29 @@ class Router {
 
   // For people and metrics.
   std::vector<PairReport> paths() const;  // that can serve now; a mixed group is a path from itself to itself
+  std::vector<PairReport> pairs() const;  // all of groups that joined, also those that cannot serve yet
+  uint64_t n_path_changes() const { return fleet_.n_path_changes(); }  // as long as it stays, paths() does
   int n_groups() const { return static_cast<int>(fleet_.groups().size()); }
-  std::vector<std::string> refusals() const;  // of groups and pairs, in words
+  std::vector<std::string> take_refusals() { return std::exchange(refusals_, {}); }  // of groups and pairs, in words
   std::vector<StreamId> streams() const;
   struct GroupReport {
     std::string name;
     wire::Role role = wire::Role::mixed;
     GroupState state = GroupState::ready;
+    int tp = 0;
+    std::string ops;     // what computes there
     int n_requests = 0;  // attempts that it takes part in
     wire::Stats stats;   // as last told
   };
   std::vector<GroupReport> groups() const;
+  struct RequestReport {
+    std::string_view stage;  // "waiting", "reserving", "prefilling", "decoding"
+    double age_ms = 0;
+    int n_prompt_tokens = 0;
+    int n_tokens = 0;  // told
+    Account account;
+  };
+  std::optional<RequestReport> request(RequestId id) const;  // nullopt: it is over
   struct Counters {
     uint64_t submitted = 0, finished = 0, failed = 0, cancelled = 0;
     uint64_t retries[kRungs] = {};  // by rung, of requests that are over

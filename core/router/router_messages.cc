@@ -102,7 +102,7 @@ void Router::on(StreamId stream, const wire::Unpaired& m) {
 
 void Router::on(StreamId stream, const wire::Opened& m) { fleet_.pairs().opened(stream, m); }
 void Router::on(StreamId stream, const wire::Paired& m) {
-  fleet_.pairs().paired(stream, m);
+  if (auto refusal = fleet_.pairs().paired(stream, m)) refusals_.push_back(std::move(*refusal));
   rules_.milestones.reach("paired");
 }
 void Router::on(StreamId stream, const wire::Stats& m) { fleet_.told(stream, m); }
@@ -135,7 +135,7 @@ void Router::on(StreamId stream, const wire::Reserved& m) {
   served->stage = Served::Stage::prefilling;
   served->progress = now;
   rules_.milestones.reach("prefill");
-  served->account.reserve_ms += ms_between(served->assigned, now);
+  if (served->told.empty()) served->account.reserve_ms = ms_between(served->assigned, now);
   to_leaders_.emplace_back(
       served->route->prefill,
       wire::Prefill{.request = rest_of(*served), .ticket = m.ticket, .deadline_ms = ms_between(now, served->deadline)});

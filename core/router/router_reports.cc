@@ -34,21 +34,23 @@ std::string Router::whereabouts(const Served& served) const {
   return {};
 }
 
-std::vector<PairReport> Router::paths() const {
-  std::vector<PairReport> paths;
+std::vector<PairReport> Router::pairs() const {
+  std::vector<PairReport> pairs;
   for (const auto& [streams, pair] : fleet_.pairs().all()) {
-    if (pair.ready) paths.push_back(pair.report);
+    pairs.push_back(pair.report);
+    pairs.back().ready = pair.ready;
   }
   for (const auto& [stream, group] : fleet_.groups()) {
-    if (group.info.role == wire::Role::mixed) paths.push_back({group.info.key.name, group.info.key.name, {}});
+    if (group.info.role != wire::Role::mixed) continue;
+    pairs.push_back({.prefill = group.info.key.name, .decode = group.info.key.name, .transport = {}, .ready = true});
   }
-  return paths;
+  return pairs;
 }
 
-std::vector<std::string> Router::refusals() const {
-  std::vector<std::string> all = refusals_;
-  all.insert(all.end(), fleet_.pairs().refusals().begin(), fleet_.pairs().refusals().end());
-  return all;
+std::vector<PairReport> Router::paths() const {
+  std::vector<PairReport> paths = pairs();
+  std::erase_if(paths, [](const PairReport& path) { return !path.ready; });
+  return paths;
 }
 
 std::vector<StreamId> Router::streams() const {
@@ -63,10 +65,24 @@ std::vector<Router::GroupReport> Router::groups() const {
     reports.push_back({.name = group.info.key.name,
                        .role = group.info.role,
                        .state = fleet_.state_of(stream),
+                       .tp = static_cast<int>(group.info.layouts.size()),
+                       .ops = group.info.ops,
                        .n_requests = group.n_requests,
                        .stats = group.stats});
   }
   return reports;
+}
+
+std::optional<Router::RequestReport> Router::request(RequestId id) const {
+  const auto found = served_.find(id);
+  if (found == served_.end()) return std::nullopt;
+  const Served& served = found->second;
+  constexpr std::string_view kStages[] = {"waiting", "reserving", "prefilling", "decoding"};  // as in Stage
+  return RequestReport{.stage = kStages[static_cast<size_t>(served.stage)],
+                       .age_ms = ms_between(served.submitted, clock_.now()),
+                       .n_prompt_tokens = static_cast<int>(served.request.prompt.size()),
+                       .n_tokens = static_cast<int>(served.told.size()),
+                       .account = served.account};
 }
 
 }  // namespace ferry

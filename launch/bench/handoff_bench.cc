@@ -51,7 +51,7 @@ void BenchCluster::turn() {
   router_.tick();
   service_.turn(std::chrono::milliseconds(1));
   if (const auto exit = processes_.poll()) throw Error(exit->text());
-  if (!router_.refusals().empty()) throw Error(router_.refusals()[0]);
+  if (const auto refusals = router_.take_refusals(); !refusals.empty()) throw Error(refusals[0]);
 }
 
 Account BenchCluster::answer(int n_tokens) {

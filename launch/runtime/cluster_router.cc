@@ -37,6 +37,11 @@ ClusterRouter::ClusterRouter(const ClusterConfig& config, ControlStream& leaders
       service_(router_, leaders) {}
 
 void ClusterRouter::report_news() {
+  for (std::string& refusal : router_.take_refusals()) {
+    spdlog::error("{}", refusal);
+    last_refusal_ = std::move(refusal);
+  }
+  if (std::exchange(n_path_changes_, router_.n_path_changes()) == router_.n_path_changes()) return;
   std::set<std::string> ready;
   for (const PairReport& path : router_.paths()) {
     const std::string name = path.prefill + " → " + path.decode;
@@ -47,11 +52,6 @@ void ClusterRouter::report_news() {
     if (!ready.contains(name)) spdlog::warn("path {} is lost", name);
   }
   ready_ = std::move(ready);
-  const auto refusals = router_.refusals();
-  for (; n_refusals_reported_ < refusals.size(); ++n_refusals_reported_) {
-    last_refusal_ = refusals[n_refusals_reported_];
-    spdlog::error("{}", last_refusal_);
-  }
 }
 
 }  // namespace ferry

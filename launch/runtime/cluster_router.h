@@ -41,7 +41,7 @@ class ClusterRouter {
   Router router_;
   RouterService service_;
   std::set<std::string> ready_;  // paths that were reported
-  size_t n_refusals_reported_ = 0;
+  uint64_t n_path_changes_ = 0;  // up to which they were
   std::string last_refusal_;
 };
 

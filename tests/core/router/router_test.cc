@@ -78,7 +78,43 @@ TEST_F(TwoByTwo, TheLadderIsTheSamePairThenAnotherPrefillGroupThenTheDecodeGroup
   EXPECT_EQ(account.retries[1].rung, Rung::other_prefill);
   EXPECT_EQ(account.retries[2].rung, Rung::colocated);
   EXPECT_THAT(account.retries[2].why, HasSubstr("checksum"));
+  EXPECT_EQ(account.retries[2].prefill, "p1") << "the attempt before it";
   EXPECT_EQ(account.decode, "d0");
+}
+
+TEST_F(TwoByTwo, AReportSaysHowFarARequestIs) {
+  submit(1);
+  EXPECT_EQ(router.request(1)->stage, "reserving");
+  reserved(kD0, 1, 1);
+  clock.advance(std::chrono::milliseconds(30));
+  EXPECT_EQ(router.request(1)->stage, "prefilling");
+  EXPECT_DOUBLE_EQ(router.request(1)->age_ms, 30);
+  tokens(kD0, 1, 1, 0, {7});
+  const auto report = router.request(1);
+  EXPECT_EQ(report->stage, "decoding");
+  EXPECT_EQ(report->n_prompt_tokens, 2);
+  EXPECT_EQ(report->n_tokens, 1);
+  EXPECT_EQ(report->account.decode, "d0");
+  router.cancel(1);
+  EXPECT_FALSE(router.request(1));
+}
+
+TEST_F(TwoByTwo, WhoeverAsksWhetherPathsChangedNeedNotLookAtThem) {
+  const uint64_t before = router.n_path_changes();
+  submit(1);
+  router.tick();
+  EXPECT_EQ(router.n_path_changes(), before);
+  join(kP1, "p1", wire::Role::prefill);
+  EXPECT_EQ(router.paths().size(), 1u);
+  EXPECT_EQ(router.pairs().size(), 2u) << "one that is not ready yet";
+  const uint64_t joined = router.n_path_changes();
+  pair(kP1, kD0);
+  EXPECT_NE(router.n_path_changes(), joined);
+  EXPECT_EQ(router.paths().size(), 2u);
+  const uint64_t paired = router.n_path_changes();
+  router.closed(kP1, "gone");
+  EXPECT_NE(router.n_path_changes(), paired);
+  EXPECT_EQ(router.paths().size(), 1u);
 }
 
 TEST_F(TwoByTwo, AnAttemptThatFindsNoRoomIsNoneAlsoAfterOneThatFailed) {
@@ -243,14 +279,17 @@ TEST_F(StrictPaths, AnySlowerPathIsRefusedWithWhatItMeasuredAndWhatToDo) {
   join(kP0, "p0", wire::Role::prefill);
   join(kD0, "d0", wire::Role::decode);
   pair(kP0, kD0);
-  ASSERT_EQ(router.refusals().size(), 1u);
-  EXPECT_THAT(router.refusals()[0],
-              HasSubstr("path p0 → d0 refused: it measures 1 GB/s over shm and link.min_gb_per_s is 1.5"));
+  EXPECT_THAT(router.take_refusals(),
+              ElementsAre(HasSubstr("path p0 → d0 refused: it measures 1 GB/s over shm and link.min_gb_per_s is 1.5")));
   EXPECT_TRUE(router.paths().empty());
   clock.advance(std::chrono::seconds(20));
   router.tick();
   pair(kP0, kD0);
-  EXPECT_EQ(router.refusals().size(), 1u) << "said once, tried again";
+  EXPECT_TRUE(router.take_refusals().empty()) << "said once, tried again";
+  wire::GroupInfo other = made_up_group("p1", wire::Role::prefill);
+  other.model_hash = 6;
+  router.message(kP1, wire::Hello{.group = other});
+  EXPECT_THAT(router.take_refusals(), ElementsAre(HasSubstr("group 'p1' refused")));
 }
 
 class SmallQueue : public RouterTest {
