@@ -69,12 +69,12 @@ std::string Gate::metrics_text() const {
   constexpr std::string_view kNames[kRefusals] = {"no_key", "wrong_key", "streams", "queued", "not_admin"};
   MetricsText text;
   text.family("http_refused_total", "counter", "Requests that were not let in");
-  for (size_t i = 0; i < kRefusals; ++i) text.value(fmt::format("why=\"{}\"", kNames[i]), n_refused_[i]);
+  for (size_t i = 0; i < kRefusals; ++i) text.value({{"why", kNames[i]}}, n_refused_[i]);
   if (!keys_) return text.take();
   text.family("key_choices", "gauge", "Choices of a key now");
   for (const auto& [name, use] : uses_) {
-    text.value(fmt::format("key=\"{}\",state=\"waiting\"", name), use.queued);
-    text.value(fmt::format("key=\"{}\",state=\"begun\"", name), use.streams - use.queued);
+    text.value({{"key", name}, {"state", "waiting"}}, use.queued);
+    text.value({{"key", name}, {"state", "begun"}}, use.streams - use.queued);
   }
   return text.take();
 }

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -12,24 +13,47 @@ namespace ferry {
 
 class MetricsText {
  public:
+  using Labels = std::initializer_list<std::pair<std::string_view, std::string_view>>;
+
   void family(std::string_view name, std::string_view type, std::string_view help) {
     name_ = name;
     text_ += fmt::format("# HELP ferry_{} {}\n# TYPE ferry_{} {}\n", name, help, name, type);
   }
-  // Of the last family. `labels`: state="free",…
+  // Of the last family.
   template <class Number>
-  void value(std::string_view labels, Number number) {
+  void value(Labels labels, Number number) {
     part("", labels, number);
   }
   // One of the values that make up a histogram: "_bucket", "_sum", "_count".
   template <class Number>
-  void part(std::string_view suffix, std::string_view labels, Number number) {
-    text_ += labels.empty() ? fmt::format("ferry_{}{} {}\n", name_, suffix, number)
-                            : fmt::format("ferry_{}{}{{{}}} {}\n", name_, suffix, labels, number);
+  void part(std::string_view suffix, Labels labels, Number number) {
+    text_ += fmt::format("ferry_{}{}{} {}\n", name_, suffix, text_of(labels), number);
+  }
+  // A family of one value.
+  template <class Number>
+  void single(std::string_view name, std::string_view type, std::string_view help, Number number) {
+    family(name, type, help);
+    value({}, number);
   }
   std::string take() { return std::move(text_); }
 
  private:
+  static std::string text_of(Labels labels) {
+    std::string text;
+    for (const auto& [name, value] : labels)
+      text += fmt::format("{}{}=\"{}\"", text.empty() ? "{" : ",", name, escaped(value));
+    return text.empty() ? text : text + "}";
+  }
+  // A transport or a model may be called anything.
+  static std::string escaped(std::string_view value) {
+    std::string text;
+    for (const char c : value) {
+      if (c == '"' || c == '\\') text += '\\';
+      text += c == '\n' ? ' ' : c;
+    }
+    return text;
+  }
+
   std::string name_, text_;
 };
 

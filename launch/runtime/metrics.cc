@@ -1,7 +1,5 @@
 #include "launch/runtime/metrics.h"
 
-#include <fmt/format.h>
-
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -16,80 +14,81 @@ namespace {
 void add_requests(MetricsText& text, const Router& router) {
   const Router::Counters& c = router.counters();
   text.family("requests_total", "counter", "Requests, by how they ended");
-  text.value(R"(end="finished")", c.finished);
-  text.value(R"(end="failed")", c.failed);
-  text.value(R"(end="cancelled")", c.cancelled);
-  text.family("requests", "gauge", "Requests now");
-  text.value(R"(state="waiting")", router.n_waiting());
-  text.value(R"(state="served")", router.n_served() - router.n_waiting());
-  text.value(R"(state="aborting")", router.n_aborting());
+  text.value({{"end", "finished"}}, c.finished);
+  text.value({{"end", "failed"}}, c.failed);
+  text.value({{"end", "cancelled"}}, c.cancelled);
+  text.family("requests", "gauge", "Requests now, by state; aborting: their groups still clear up");
+  text.value({{"state", "waiting"}}, router.n_waiting());
+  text.value({{"state", "served"}}, router.n_served() - router.n_waiting());
+  text.value({{"state", "aborting"}}, router.n_aborting());
   text.family("queue", "gauge", "Requests that wait for their first attempt, by priority");
   for (const Priority p : {Priority::high, Priority::normal, Priority::low})
-    text.value(fmt::format(R"(priority="{}")", name_of(p)), router.n_waiting(p));
+    text.value({{"priority", name_of(p)}}, router.n_waiting(p));
   text.family("retries_total", "counter", "Attempts after a failed one, by rung of the ladder");
   for (const Rung rung : {Rung::same_pair, Rung::other_prefill, Rung::other_decode, Rung::colocated})
-    text.value(fmt::format(R"(rung="{}")", name_of(rung)), c.retries[static_cast<size_t>(rung)]);
-  text.family("full_total", "counter", "Times that a decode group had no room");
-  text.value("", c.full);
+    text.value({{"rung", name_of(rung)}}, c.retries[static_cast<size_t>(rung)]);
+  text.single("full_total", "counter", "Times that a decode group had no room", c.full);
   text.family("router_messages_refused_total", "counter", "Messages of an old attempt, or of who has no say in it");
-  text.value(R"(why="stale")", c.stale);
-  text.value(R"(why="not_allowed")", c.refused);
+  text.value({{"why", "stale"}}, c.stale);
+  text.value({{"why", "not_allowed"}}, c.refused);
 }
 
 void add_groups(MetricsText& text, const std::vector<Router::GroupReport>& groups) {
-  const auto of = [](const Router::GroupReport& g, std::string_view more) {
-    return fmt::format(R"(group="{}"{}{})", g.name, more.empty() ? "" : ",", more);
-  };
+  text.family("group_ranks", "gauge", "Ranks of each group that has joined");
+  for (const auto& g : groups) text.value({{"group", g.name}, {"role", role_name(g.role)}}, g.tp);
+  text.family("group_state", "gauge", "1, with the state that the group is in");
+  for (const auto& g : groups) text.value({{"group", g.name}, {"state", name_of(g.state)}}, 1);
   text.family("pages", "gauge", "KV pages, by state");
   for (const auto& g : groups) {
-    text.value(of(g, R"(state="free")"), g.stats.pages.free);
-    text.value(of(g, R"(state="leased")"), g.stats.pages.leased);
-    text.value(of(g, R"(state="shared")"), g.stats.pages.shared);
-    text.value(of(g, R"(state="quarantined")"), g.stats.pages.quarantined);
+    text.value({{"group", g.name}, {"state", "free"}}, g.stats.pages.free);
+    text.value({{"group", g.name}, {"state", "leased"}}, g.stats.pages.leased);
+    text.value({{"group", g.name}, {"state", "shared"}}, g.stats.pages.shared);
+    text.value({{"group", g.name}, {"state", "quarantined"}}, g.stats.pages.quarantined);
   }
-  text.family("group_state", "gauge", "1 for the state that a group is in");
-  for (const auto& g : groups) text.value(of(g, fmt::format(R"(state="{}")", name_of(g.state))), 1);
   text.family("sequences", "gauge", "Sequences in a group, by state");
   for (const auto& g : groups) {
-    text.value(of(g, R"(state="waiting")"), g.stats.n_waiting);
-    text.value(of(g, R"(state="running")"), g.stats.n_running);
-    text.value(of(g, R"(state="reserved")"), g.stats.n_reserved);
-    text.value(of(g, R"(state="shipping")"), g.stats.n_shipping);
+    text.value({{"group", g.name}, {"state", "waiting"}}, g.stats.n_waiting);
+    text.value({{"group", g.name}, {"state", "running"}}, g.stats.n_running);
+    text.value({{"group", g.name}, {"state", "reserved"}}, g.stats.n_reserved);
+    text.value({{"group", g.name}, {"state", "shipping"}}, g.stats.n_shipping);
   }
   text.family("messages_refused_total", "counter", "Messages between groups that were not processed");
   for (const auto& g : groups) {
-    text.value(of(g, R"(why="stale")"), g.stats.n_stale);
-    text.value(of(g, R"(why="hostile")"), g.stats.n_refused);
-  }
-  text.family("prompt_tokens_total", "counter", "Tokens of prompts, and those whose KV was there already");
-  for (const auto& g : groups) {
-    text.value(of(g, R"(kind="all")"), g.stats.n_prompt_tokens);
-    text.value(of(g, R"(kind="found")"), g.stats.n_found_tokens);
+    text.value({{"group", g.name}, {"why", "stale"}}, g.stats.n_stale);
+    text.value({{"group", g.name}, {"why", "hostile"}}, g.stats.n_refused);
   }
   text.family("preemptions_total", "counter", "Sequences that gave their pages to one that was due before them");
-  for (const auto& g : groups) text.value(of(g, ""), g.stats.n_preempted);
+  for (const auto& g : groups) text.value({{"group", g.name}}, g.stats.n_preempted);
+  text.family("prefix_cache_queries_total", "counter", "Tokens of prompts that were looked for in a prefix cache");
+  for (const auto& g : groups) text.value({{"group", g.name}}, g.stats.n_prompt_tokens);
+  text.family("prefix_cache_hits_total", "counter", "Tokens of prompts whose KV was in the prefix cache");
+  for (const auto& g : groups) text.value({{"group", g.name}}, g.stats.n_found_tokens);
 }
 
-void add_paths(MetricsText& text, const std::vector<PairReport>& paths) {
-  const auto of = [](const PairReport& p, std::string_view direction) {
-    return fmt::format(R"(prefill="{}",decode="{}",transport="{}",direction="{}")", p.prefill, p.decode, p.transport,
-                       direction);
+template <class Number>
+void add_directions(MetricsText& text, const PairReport& p, Number there, Number back) {
+  const auto value = [&](std::string_view direction, Number number) {
+    text.value({{"prefill", p.prefill}, {"decode", p.decode}, {"transport", p.transport}, {"direction", direction}},
+               number);
   };
-  text.family("path_gb_per_s", "gauge", "Bandwidth of a path, measured when it was made");
-  for (const PairReport& p : paths) {
-    if (p.transport.empty()) continue;
-    text.value(of(p, "there"), p.there.gb_per_s);
-    text.value(of(p, "back"), p.back.gb_per_s);
-  }
-  text.family("path_latency_us", "gauge", "Time of a small put and its flush, measured when the path was made");
-  for (const PairReport& p : paths) {
-    if (p.transport.empty()) continue;
-    text.value(of(p, "there"), p.there.latency_us);
-    text.value(of(p, "back"), p.back.latency_us);
-  }
+  value("there", there);
+  value("back", back);
+}
+
+void add_paths(MetricsText& text, std::vector<PairReport> paths) {
+  std::erase_if(paths, [](const PairReport& p) { return p.transport.empty(); });
+  text.family("path_bandwidth_bytes_per_second", "gauge", "Of a path between groups, measured when it was made");
+  for (const PairReport& p : paths) add_directions(text, p, p.there.gb_per_s * 1e9, p.back.gb_per_s * 1e9);
+  text.family("path_latency_seconds", "gauge", "Of a small put and its flush, measured when the path was made");
+  for (const PairReport& p : paths) add_directions(text, p, p.there.latency_us / 1e6, p.back.latency_us / 1e6);
 }
 
 }  // namespace
+
+std::string_view role_name(wire::Role role) {
+  constexpr std::string_view kNames[] = {"prefill", "decode", "mixed"};  // as in Role
+  return kNames[static_cast<size_t>(role)];
+}
 
 std::string metrics_text(const Router& router) {
   MetricsText text;

@@ -15,7 +15,7 @@ Gateway::Gateway(asio::io_context& io, ClusterRouter& cluster) : io_(io), cluste
 RequestId Gateway::submit(Request request, Duration budget, Sink sink, const Tenant& tenant) {
   const RequestId id = request.id = next_id_++;
   sinks_.emplace(id, std::make_shared<const Sink>(std::move(sink)));
-  latencies_.began(id, cluster_.clock().now());
+  traffic_.began(id, static_cast<int>(request.prompt.size()), cluster_.clock().now());
   cluster_.router().submit(std::move(request), budget, tenant);
   wake();
   return id;
@@ -23,7 +23,7 @@ RequestId Gateway::submit(Request request, Duration budget, Sink sink, const Ten
 
 void Gateway::cancel(RequestId id) {
   if (sinks_.erase(id) == 0) return;
-  latencies_.cancelled(id);
+  traffic_.cancelled(id);
   cluster_.router().cancel(id);
   wake();
 }
@@ -63,7 +63,7 @@ asio::awaitable<void> Gateway::keep_time() {
 void Gateway::tell(const RequestEvent& event) {
   const auto found = sinks_.find(event.id);
   if (found == sinks_.end()) return;
-  latencies_.heard(event, cluster_.clock().now());
+  traffic_.heard(event, cluster_.clock().now());
   const std::shared_ptr<const Sink> sink = found->second;  // it may cancel what it is told of
   if (event.last()) sinks_.erase(found);
   (*sink)(event);

@@ -7,9 +7,9 @@
 #include <memory>
 #include <unordered_map>
 
+#include "launch/observe/traffic.h"
 #include "launch/runtime/cluster_router.h"
 #include "launch/serve/asio.h"
-#include "launch/serve/latencies.h"
 
 namespace ferry {
 
@@ -30,7 +30,7 @@ class Gateway {
   void wake();  // from any thread: a leader said something
 
   const ClusterRouter& cluster() const { return cluster_; }
-  const Latencies& latencies() const { return latencies_; }
+  const Traffic& traffic() const { return traffic_; }
 
  private:
   void turn();
@@ -42,7 +42,7 @@ class Gateway {
   std::unordered_map<RequestId, std::shared_ptr<const Sink>> sinks_;
   RequestId next_id_ = 1;
   std::atomic<bool> awake_ = false;  // a turn is under way or will be
-  Latencies latencies_;
+  Traffic traffic_;
 };
 
 }  // namespace ferry

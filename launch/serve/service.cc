@@ -154,7 +154,7 @@ asio::awaitable<void> Service::ready(Exchange& exchange) {
 }
 
 asio::awaitable<void> Service::metrics(Exchange& exchange) {
-  HttpReply reply(metrics_text(gateway_.cluster().router()) + gateway_.latencies().text() + gate_.metrics_text());
+  HttpReply reply(metrics_text(gateway_.cluster().router()) + gateway_.traffic().text() + gate_.metrics_text());
   reply.type = "text/plain; version=0.0.4; charset=utf-8";
   return exchange.reply(std::move(reply));
 }

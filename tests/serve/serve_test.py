@@ -171,7 +171,7 @@ class Serve(ProgramTest):
         self.assertEqual([m.id for m in self.client.models.list()], [NAME])
         self.assertEqual(self.client.models.retrieve(NAME).id, NAME)
         metrics = self.ferry.get("/metrics")
-        for name in ("time_to_first_token_seconds_count", "inter_token_latency_seconds_bucket", "pages{", "path_gb_per_s{"):
+        for name in ("time_to_first_token_seconds_count", "inter_token_latency_seconds_bucket", "pages{", "path_bandwidth_bytes_per_second{"):
             self.assertIn("ferry_" + name, metrics)
         self.assertIn("/v1/chat/completions", json.loads(self.ferry.get("/openapi.json"))["paths"])
         ids = json.loads(self.ferry.post("/tokenize", {"prompt": "A ferry"})[1])["tokens"]
