@@ -1,10 +1,8 @@
 // The program: its commands, what is common to them, and the one place where an Error ends it.
 
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <iostream>
+#include <map>
 
 #include "core/base/error.h"
 #include "core/base/quoted.h"
@@ -23,6 +21,7 @@
 #include "launch/commands/up.h"
 #include "launch/commands/worker.h"
 #include "launch/config/nearest.h"
+#include "launch/io/log.h"
 #include "launch/version.h"
 
 namespace ferry {
@@ -36,7 +35,7 @@ constexpr void (*kCommands[])(CLI::App& app, Chosen& chosen) = {
 
 // With it all commands fit a screen of 24 lines; a test counts.
 constexpr const char* kFooter =
-    "Before the command: -v, -vv to log more, -q, -qq less; --version\n"
+    "Before the command: -v, -vv logs more, -q, -qq less; --log json; --version\n"
     "Example: ferry doctor launch/examples/quickstart.yaml\n"
     "Exit codes: 0 done, 1 not as needed, 2 usage, 3 some requests failed";
 constexpr size_t kNameColumn = 20;
@@ -44,18 +43,12 @@ constexpr size_t kNameColumn = 20;
 struct Common {
   int verbose = 0;
   int quiet = 0;
+  LogForm log = LogForm::text;
 
   spdlog::level::level_enum level() const {
     return static_cast<spdlog::level::level_enum>(std::clamp(spdlog::level::info - verbose + quiet, 0, 6));
   }
 };
-
-// stdout belongs to results.
-void set_up_log(const Common& common) {
-  spdlog::set_default_logger(spdlog::stderr_logger_mt("ferry"));
-  spdlog::set_pattern("%H:%M:%S.%e %l %v");
-  spdlog::set_level(common.level());
-}
 
 void describe(CLI::App& app, Common& common) {
   app.require_subcommand(1);
@@ -66,6 +59,9 @@ void describe(CLI::App& app, Common& common) {
   app.set_version_flag("--version", [] { return "ferry " + version() + " (" + build_summary() + ")"; })->group("");
   app.add_flag("-v,--verbose", common.verbose, "log more; twice: everything")->group("");
   app.add_flag("-q,--quiet", common.quiet, "log warnings only; twice: errors only")->group("");
+  app.add_option("--log", common.log, "log as text or json, a line each")
+      ->transform(CLI::Transformer(std::map<std::string, LogForm>{{"text", LogForm::text}, {"json", LogForm::json}}))
+      ->group("");
 }
 
 // What is no option and no command stands in remaining(); the library only says that a command is required.
@@ -91,7 +87,7 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& e) {
     return explain(app, e);
   }
-  set_up_log(common);
+  set_up_log(common.level(), common.log);
   return chosen();
 }
 

@@ -9,6 +9,7 @@
 
 #include "core/base/error.h"
 #include "launch/config/exposure.h"
+#include "launch/io/log.h"
 #include "launch/process/back_off.h"
 #include "launch/process/groups.h"
 #include "launch/process/own_program.h"
@@ -27,6 +28,11 @@ constexpr Duration kGroupPatience = std::chrono::milliseconds(500);
 void print_line(std::string_view line) {
   std::fwrite(line.data(), 1, line.size(), stderr);
   std::fputc('\n', stderr);
+}
+
+std::vector<std::string> with_log_form(std::vector<std::string> words) {
+  if (log_form() == LogForm::json) words.insert(words.end(), {"--log", "json"});
+  return words;
 }
 
 // The router and the groups as processes: each is started, and started again when it ends.
@@ -68,8 +74,9 @@ class Deployment {
  private:
   void start_router() {
     router_ = std::make_unique<Child>(
-        ProcessCommand{.words = {own_program(), "router", yaml_}, .environment = {}, .signal_when_we_die = SIGTERM},
-        [](std::string_view line) { print_line(fmt::format("[router] {}", line)); });
+        ProcessCommand{
+            .words = with_log_form({own_program(), "router", yaml_}), .environment = {}, .signal_when_we_die = SIGTERM},
+        [](std::string_view line) { print_line(relayed("router", line)); });
     router_back_off_.started(clock_.now());
   }
 
@@ -82,7 +89,7 @@ class Deployment {
   }
 
   void start(const GroupConfig& group) {
-    groups_.start(group, {own_program(), "worker", yaml_, "--group", group.name});
+    groups_.start(group, with_log_form({own_program(), "worker", yaml_, "--group", group.name}));
     back_off_[group.name].started(clock_.now());
   }
 

@@ -78,11 +78,11 @@ std::filesystem::path find_model(const ClusterConfig& config, const std::filesys
 }
 
 // Files that only some of the processes need: each says itself when one is missing.
-void find_secrets(RouterConfig& router, const std::filesystem::path& yaml) {
+void find_files(RouterConfig& router, const std::filesystem::path& yaml) {
   const std::filesystem::path folder = std::filesystem::absolute(yaml).parent_path();
   for (std::filesystem::path* file :
        {&router.keys, &router.join_token, &router.tls.certificate, &router.tls.key, &router.control_tls.certificate,
-        &router.control_tls.key, &router.control_tls.ca}) {
+        &router.control_tls.key, &router.control_tls.ca, &router.spans}) {
     if (!file->empty()) *file = (folder / *file).lexically_normal();
   }
 }
@@ -119,7 +119,7 @@ ClusterConfig parse_cluster(const std::string& text, const std::string& file, co
 ClusterConfig load_cluster(const std::filesystem::path& path, const Overrides& overrides) {
   ClusterConfig config = parse_cluster(read_text(path), path.string(), overrides);
   config.model = find_model(config, path);
-  find_secrets(config.router, path);
+  find_files(config.router, path);
   return config;
 }
 

@@ -109,6 +109,7 @@ struct RouterConfig {
   Switch colocated_retry = Switch::on;     // a decode group may prefill what no prefill group could
   int colocate_below = 0;                  // tokens: a shorter prompt is prefilled where it is decoded
   int max_queued = 65536;                  // requests that wait; one more is refused
+  std::filesystem::path spans;             // file that spans of requests are appended to; empty: none
   std::filesystem::path keys;              // of clients; empty: nobody needs one
   std::filesystem::path join_token;        // of leaders; empty: they need none
   TlsConfig tls;                           // of HTTP

@@ -91,6 +91,7 @@ void fields(Visitor& key, RouterConfig& c) {
   key("colocated_retry", c.colocated_retry);
   key("colocate_below", c.colocate_below, Between{0, 1 << 24});
   key("max_queued", c.max_queued, Between{1, 1 << 24});
+  key("spans", c.spans);
   key("keys", c.keys);
   key("join_token", c.join_token);
   key("tls", c.tls);

@@ -7,6 +7,7 @@
 #include <deque>
 
 #include "core/base/check.h"
+#include "launch/io/log.h"
 #include "launch/process/children_of.h"
 
 namespace ferry {
@@ -73,7 +74,7 @@ struct GroupProcesses::Running {
       : name(group.name), child(command, [this, &sink](std::string_view line) { hear(line, sink); }) {}
 
   void hear(std::string_view line, const Sink& sink) {
-    sink(fmt::format("[{}] {}", name, line));
+    sink(relayed(name, line));
     last_lines.emplace_back(line);
     if (last_lines.size() > kLastLines) last_lines.pop_front();
   }

@@ -1,7 +1,12 @@
 #include "launch/serve/completions.h"
 
+#include <spdlog/spdlog.h>
+
+#include "launch/io/log.h"
+#include "launch/io/result_json.h"
+#include "launch/io/unix_time.h"
+#include "launch/observe/random_id.h"
 #include "launch/serve/bell.h"
-#include "launch/serve/random_id.h"
 #include "launch/serve/replies.h"
 #include "launch/version.h"
 
@@ -10,11 +15,6 @@ namespace ferry {
 namespace {
 
 constexpr size_t kLongBody = 16 << 10;
-
-int64_t unix_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 AnswerIdentity new_identity(Endpoint endpoint) {
   return {.id = random_id(endpoint == Endpoint::chat ? "chatcmpl" : "cmpl"),
@@ -60,30 +60,34 @@ class Running {
   Running(Answer& answer, Bell& bell, Exchange& exchange, const CompletionSite& site, Gate::Place place)
       : answer_(answer),
         bell_(bell),
-        exchange_(exchange),
         site_(site),
         place_(std::move(place)),
         began_(answer.request().n_choices()),
-        at_ms_(unix_ms()) {}
+        record_(site.log.open({.id = exchange.id(),
+                               .endpoint = std::string(exchange.path()),
+                               .key = exchange.caller().key,
+                               .weight = exchange.caller().weight,
+                               .at_ms = unix_ms(),
+                               .account = {},
+                               .choices = {},
+                               .trace = exchange.trace()})) {}
   ~Running() {
-    for (const RequestId id : ids_) site_.gateway.cancel(id);
-    site_.log.add({.id = exchange_.id(),
-                   .endpoint = std::string(exchange_.path()),
-                   .key = exchange_.caller().key,
-                   .weight = exchange_.caller().weight,
-                   .at_ms = at_ms_,
-                   .n_prompt_tokens = n_prompt_,
-                   .n_tokens = n_tokens_,
-                   .end = end_,
-                   .account = account_});
+    if (record_.end.empty()) {
+      record_.end = "cancelled";
+      account_so_far();
+    }
+    for (const RequestId id : record_.choices) site_.gateway.cancel(id);
+    site_.spans.write(record_);
+    log_end();
+    site_.log.close(record_);
   }
   Running(const Running&) = delete;
   Running& operator=(const Running&) = delete;
 
   void submit(std::vector<Request> requests, Duration budget, const Tenant& tenant) {
     for (size_t choice = 0; choice < requests.size(); ++choice) {
-      n_prompt_ += static_cast<int>(requests[choice].prompt.size());
-      ids_.push_back(site_.gateway.submit(
+      record_.n_prompt_tokens += static_cast<int>(requests[choice].prompt.size());
+      record_.choices.push_back(site_.gateway.submit(
           std::move(requests[choice]), budget, [this, choice](const RequestEvent& event) { take(choice, event); },
           tenant));
     }
@@ -94,25 +98,44 @@ class Running {
     if (!began_[choice]) place_.one_began();
     began_[choice] = true;
     answer_.take(choice, event);
-    n_tokens_ += static_cast<int>(event.tokens.size());
-    account_ = event.account;
-    if (!event.error.empty()) end_ = event.error;
-    if (answer_.choice_over(choice) && !event.last()) site_.gateway.cancel(ids_.at(choice));
-    if (answer_.over() && event.error.empty()) end_ = "finished";
+    record_.n_tokens += static_cast<int>(event.tokens.size());
+    record_.account = event.account;
+    if (!event.error.empty()) record_.end = event.error;
+    if (answer_.choice_over(choice) && !event.last()) site_.gateway.cancel(record_.choices.at(choice));
+    if (answer_.over() && event.error.empty()) record_.end = "finished";
     bell_.ring();
+  }
+  void log_end() const {
+    const Account& a = record_.account;
+    spdlog::info("{}", with_fields("request over", {{"id", record_.id},
+                                                    {"trace", record_.trace.trace_id},
+                                                    {"endpoint", record_.endpoint},
+                                                    {"key", record_.key},
+                                                    {"end", record_.end},
+                                                    {"prompt_tokens", record_.n_prompt_tokens},
+                                                    {"tokens", record_.n_tokens},
+                                                    {"prefill", a.prefill},
+                                                    {"decode", a.decode},
+                                                    {"attempts", a.attempts},
+                                                    {"ttft_ms", rounded_ms(a.ttft_ms)},
+                                                    {"total_ms", rounded_ms(a.total_ms)}}));
+  }
+  // Of what is cancelled no event tells.
+  void account_so_far() {
+    for (const RequestId id : record_.choices) {
+      const auto report = site_.gateway.cluster().router().request(id);
+      if (!report) continue;
+      record_.account = report->account;
+      record_.account.total_ms = report->age_ms;
+    }
   }
 
   Answer& answer_;
   Bell& bell_;
-  Exchange& exchange_;
   const CompletionSite& site_;
   Gate::Place place_;
   std::vector<bool> began_;  // by choice: something came of it
-  std::vector<RequestId> ids_;
-  const int64_t at_ms_;
-  int n_prompt_ = 0, n_tokens_ = 0;
-  std::string end_ = "cancelled";
-  Account account_;
+  RequestRecord& record_;
 };
 
 asio::awaitable<void> send(Answer& answer, Bell& bell, Exchange& exchange, const bool& gone) {

@@ -2,9 +2,9 @@
 // POST /v1/chat/completions and /v1/completions: from the body to the last byte of the answer, with the router between.
 
 #include "launch/api/answer.h"
+#include "launch/observe/spans.h"
 #include "launch/serve/exchange.h"
 #include "launch/serve/gateway.h"
-#include "launch/serve/request_log.h"
 
 namespace ferry {
 
@@ -13,6 +13,7 @@ struct CompletionSite {
   const ApiRules& rules;
   Gate& gate;
   RequestLog& log;
+  SpanFile& spans;
   asio::thread_pool& helpers;  // for long texts: others need not wait for their tokens
 };
 

@@ -2,8 +2,8 @@
 
 #include <poll.h>
 
+#include "launch/observe/random_id.h"
 #include "launch/serve/http_rules.h"
-#include "launch/serve/random_id.h"
 #include "launch/version.h"
 
 namespace ferry {
@@ -30,6 +30,15 @@ void wait_for_end(tcp::socket& socket, std::shared_ptr<std::function<void()>> wa
   });
 }
 
+// A traceparent that is there twice is none; a tracestate may be given in parts.
+TraceContext trace_of(const HttpRequest& request) {
+  if (request.count("traceparent") != 1) return ferry::trace_of({}, {});
+  std::string state;
+  const auto [begin, end] = request.equal_range("tracestate");
+  for (auto part = begin; part != end; ++part) state += (state.empty() ? "" : ",") + std::string(part->value());
+  return ferry::trace_of(std_view(request["traceparent"]), state);
+}
+
 }  // namespace
 
 Exchange::Exchange(WebStream& stream, const HttpRequest& request, asio::steady_timer::duration patience)
@@ -37,6 +46,7 @@ Exchange::Exchange(WebStream& stream, const HttpRequest& request, asio::steady_t
       request_(request),
       id_(random_id("req")),
       path_(path_of(request)),
+      trace_(trace_of(request)),
       patience_(patience),
       keeps_alive_(request.keep_alive()),
       chunked_(request.version() >= 11) {}
@@ -54,6 +64,8 @@ void Exchange::fill_header(http::response<Body>& response, std::string_view type
   response.set(http::field::server, "ferry/" + version());
   response.set(http::field::content_type, beast::string_view(type.data(), type.size()));
   response.set("x-request-id", id_);
+  response.set("traceparent", trace_.traceparent());
+  if (!trace_.state.empty()) response.set("tracestate", trace_.state);
   response.keep_alive(keeps_alive_);
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "launch/auth/gate.h"
+#include "launch/observe/trace_context.h"
 #include "launch/serve/web_stream.h"
 
 namespace ferry {
@@ -38,7 +39,8 @@ class Exchange {
   const std::string& path() const { return path_; }  // without the query
   void identify(Caller caller) { caller_ = std::move(caller); }
   const Caller& caller() const { return caller_; }
-  const std::string& id() const { return id_; }      // x-request-id
+  const std::string& id() const { return id_; }  // x-request-id
+  const TraceContext& trace() const { return trace_; }
   int status() const { return status_; }             // that was answered; 0: nothing yet
   bool keeps_alive() const { return keeps_alive_; }  // after the answer
   void close_after() { keeps_alive_ = false; }
@@ -61,6 +63,7 @@ class Exchange {
   const HttpRequest& request_;
   const std::string id_;
   const std::string path_;
+  const TraceContext trace_;
   Caller caller_;
   const asio::steady_timer::duration patience_;
   int status_ = 0;

@@ -4,6 +4,7 @@
 
 #include "core/base/error.h"
 #include "launch/auth/tls.h"
+#include "launch/io/log.h"
 #include "launch/serve/http_rules.h"
 #include "launch/serve/replies.h"
 
@@ -196,8 +197,10 @@ asio::awaitable<void> HttpServer::answer(Exchange& exchange) {
   }
   if (exchange.client_gone()) exchange.close_after();
   if (exchange.status() != 0 || exchange.client_gone()) co_return;
-  const std::string& key = exchange.caller().key;
-  spdlog::error("{} {}{}{}: {}", exchange.id(), exchange.path(), key.empty() ? "" : " of ", key, why);
+  spdlog::error("{}", with_fields("request not answered: " + why, {{"id", exchange.id()},
+                                                                   {"trace", exchange.trace().trace_id},
+                                                                   {"key", exchange.caller().key},
+                                                                   {"endpoint", exchange.path()}}));
   co_await exchange.reply(reply_of(internal_error(why)));
 }
 

@@ -10,6 +10,7 @@
 #include "launch/api/model_list.h"
 #include "launch/api/openapi.h"
 #include "launch/api/token_calls.h"
+#include "launch/io/result_json.h"
 #include "launch/runtime/metrics.h"
 #include "launch/serve/http_rules.h"
 #include "launch/serve/replies.h"
@@ -55,6 +56,7 @@ Service::Service(Gateway& gateway)
       rules_(rules_of(gateway.cluster())),
       gate_(gateway.cluster().config().router),
       started_(std::chrono::system_clock::to_time_t(std::chrono::system_clock::now())),
+      spans_(gateway.cluster().config().router.spans.string(), rules_.model),
       readiness_(gateway) {}
 
 const Service::Route* Service::find(http::verb method, std::string_view path) {
@@ -161,7 +163,7 @@ asio::awaitable<void> Service::metrics(Exchange& exchange) {
 
 asio::awaitable<void> Service::requests(Exchange& exchange) {
   constexpr size_t kLatest = 100;
-  return exchange.reply(HttpReply(log_.latest(kLatest)));
+  return exchange.reply(HttpReply(text_of(log_.latest(kLatest))));
 }
 
 asio::awaitable<void> Service::request(Exchange& exchange) {

@@ -40,7 +40,7 @@ class Service {
   asio::awaitable<void> groups(Exchange& exchange);
   asio::awaitable<void> drain(Exchange& exchange);
   CompletionSite site() {
-    return {.gateway = gateway_, .rules = rules_, .gate = gate_, .log = log_, .helpers = helpers_};
+    return {.gateway = gateway_, .rules = rules_, .gate = gate_, .log = log_, .spans = spans_, .helpers = helpers_};
   }
 
   Gateway& gateway_;
@@ -48,6 +48,7 @@ class Service {
   Gate gate_;
   const int64_t started_;  // Unix time, in seconds
   RequestLog log_;
+  SpanFile spans_;
   Readiness readiness_;
   asio::thread_pool helpers_{1};
 };

@@ -1,0 +1,46 @@
+#pragma once
+// What becomes of requests: of those that run, and of the latest ones.
+
+#include <deque>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "core/router/router.h"
+#include "launch/observe/trace_context.h"
+
+namespace ferry {
+
+struct RequestRecord {
+  std::string id;        // x-request-id
+  std::string endpoint;  // "/v1/chat/completions"
+  std::string key;       // name of the API key; empty: nobody needs one
+  double weight = 1;     // of the key
+  int64_t at_ms = 0;     // Unix time of its arrival
+  int n_prompt_tokens = 0;
+  int n_tokens = 0;
+  std::string end;  // "finished", "cancelled", or why it failed; empty: it runs
+  Account account;  // of one of its choices
+  std::vector<RequestId> choices;
+  TraceContext trace;
+};
+
+class RequestLog {
+ public:
+  // It stays where it is and may change, until it is closed.
+  RequestRecord& open(RequestRecord record);
+  void close(const RequestRecord& record);
+  const std::map<std::string, RequestRecord>& running() const { return running_; }
+
+  // JSON; empty: not among the latest.
+  std::string find(const std::string& id) const;
+  nlohmann::ordered_json latest(size_t n) const;  // newest first
+
+ private:
+  static constexpr size_t kMost = 2000;
+  std::map<std::string, RequestRecord> running_, over_;
+  std::deque<std::string> in_order_;  // those that are over
+};
+
+}  // namespace ferry
