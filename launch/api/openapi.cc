@@ -136,6 +136,10 @@ constexpr std::string_view kDocument = R"json({
  "/metrics": {"get": {"summary": "For Prometheus", "responses": {"200": {"description": "Metrics", "content": {
   "text/plain": {"schema": {"type": "string"}}}}}}},
  "/openapi.json": {"get": {"summary": "This document", "responses": {"200": {"description": "It"}}}},
+ "/": {"get": {"summary": "The cluster, live, as a page", "responses": {"200": {"description": "HTML", "content": {
+  "text/html": {"schema": {"type": "string"}}}}}}},
+ "/debug/cluster": {"get": {"summary": "Groups, paths, requests and latencies at this moment", "responses": {"200": {
+  "description": "A snapshot", "content": {"application/json": {"schema": {"type": "object"}}}}}}},
  "/debug/requests": {"get": {"summary": "What became of the latest requests", "responses": {"200": {
   "description": "Newest first"}}}},
  "/debug/requests/{id}": {"get": {"summary": "Where the time of one request went; id: its x-request-id",

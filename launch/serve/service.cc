@@ -12,7 +12,9 @@
 #include "launch/api/token_calls.h"
 #include "launch/io/result_json.h"
 #include "launch/runtime/metrics.h"
+#include "launch/serve/cluster_snapshot.h"
 #include "launch/serve/http_rules.h"
+#include "launch/serve/page.h"
 #include "launch/serve/replies.h"
 
 namespace ferry {
@@ -71,6 +73,8 @@ const Service::Route* Service::find(http::verb method, std::string_view path) {
       Route{http::verb::get, "/health", &Service::health},
       Route{http::verb::get, "/ready", &Service::ready},
       Route{http::verb::get, "/metrics", &Service::metrics},
+      Route{http::verb::get, "/", &Service::page},
+      Route{http::verb::get, "/debug/cluster", &Service::cluster},
       Route{http::verb::get, "/debug/requests", &Service::requests},
       Route{http::verb::get, "/debug/requests/*", &Service::request},
       Route{http::verb::get, "/admin/groups", &Service::groups},
@@ -86,7 +90,8 @@ bool Service::known(std::string_view path) { return find(http::verb::get, path) 
 
 std::variant<Caller, HttpReply> Service::identify(const HttpHeader& header, const asio::ip::address& peer) {
   const std::string path = path_of(header);
-  if (path == "/health") return Caller{};  // says nothing but that the process lives
+  // The one says nothing but that the process lives, the other nothing at all until it is given a key.
+  if (path == "/health" || path == "/") return Caller{};
   auto caller = gate_.identify(std_view(header[http::field::authorization]));
   if (auto* known = std::get_if<Caller>(&caller)) {
     const Origin origin = peer.is_loopback() && !is_passed_on(header) ? Origin::this_host : Origin::elsewhere;
@@ -159,6 +164,17 @@ asio::awaitable<void> Service::metrics(Exchange& exchange) {
   HttpReply reply(metrics_text(gateway_.cluster().router()) + gateway_.traffic().text() + gate_.metrics_text());
   reply.type = "text/plain; version=0.0.4; charset=utf-8";
   return exchange.reply(std::move(reply));
+}
+
+asio::awaitable<void> Service::page(Exchange& exchange) {
+  HttpReply reply{std::string(page_html())};
+  reply.type = "text/html; charset=utf-8";
+  reply.fields.emplace_back("Content-Security-Policy", page_policy());
+  return exchange.reply(std::move(reply));
+}
+
+asio::awaitable<void> Service::cluster(Exchange& exchange) {
+  return exchange.reply(HttpReply(cluster_snapshot(gateway_, log_)));
 }
 
 asio::awaitable<void> Service::requests(Exchange& exchange) {

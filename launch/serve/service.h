@@ -35,6 +35,8 @@ class Service {
   asio::awaitable<void> health(Exchange& exchange);
   asio::awaitable<void> ready(Exchange& exchange);
   asio::awaitable<void> metrics(Exchange& exchange);
+  asio::awaitable<void> page(Exchange& exchange);
+  asio::awaitable<void> cluster(Exchange& exchange);
   asio::awaitable<void> requests(Exchange& exchange);
   asio::awaitable<void> request(Exchange& exchange);
   asio::awaitable<void> groups(Exchange& exchange);

@@ -16,19 +16,20 @@ TWO_PREFILL_ONE_DECODE = """  - {name: prefill-0, role: prefill}
 
 
 class Deployment:
-    """`groups`: lines of YAML; `more`: further keys. Ready when it is made."""
+    """`groups`: lines of YAML; `more`: further keys; `router`: further ones of the router; `words`: before the command.
+    Ready when it is made."""
 
     def __init__(self, test, more="", groups=TWO_PREFILL_ONE_DECODE, memory="64MiB",
-                 paths=("prefill-0 → decode-0", "prefill-1 → decode-0")):
+                 paths=("prefill-0 → decode-0", "prefill-1 → decode-0"), router="", words=()):
         self.port = cluster.free_port()
         self.yaml = test.write("cluster.yaml", f"""model: {MODEL}
 threads: 1
 kv: {{memory: {memory}}}
 groups:
-{groups}router: {{listen: "127.0.0.1:{self.port}", control: "127.0.0.1:{cluster.free_port()}"}}
+{groups}router: {{listen: "127.0.0.1:{self.port}", control: "127.0.0.1:{cluster.free_port()}"{router and ", " + router}}}
 {more}""")
         self.url = f"http://127.0.0.1:{self.port}"
-        self.command = test.start([FERRY, "up", self.yaml])
+        self.command = test.start([FERRY, *words, "up", self.yaml])
         test.addCleanup(self.stop)
         for path in paths:
             self.wait_for(lambda path=path: any(path in line and "ready" in line for line in self.command.log), path)
