@@ -12,12 +12,14 @@
 #include "launch/commands/command.h"
 #include "launch/commands/doctor.h"
 #include "launch/commands/drain.h"
+#include "launch/commands/explain.h"
 #include "launch/commands/generate.h"
 #include "launch/commands/keys.h"
 #include "launch/commands/plan.h"
 #include "launch/commands/router.h"
 #include "launch/commands/serve.h"
 #include "launch/commands/tokenize.h"
+#include "launch/commands/top.h"
 #include "launch/commands/up.h"
 #include "launch/commands/worker.h"
 #include "launch/config/nearest.h"
@@ -29,8 +31,8 @@ namespace {
 
 // In the order of `ferry --help`.
 constexpr void (*kCommands[])(CLI::App& app, Chosen& chosen) = {
-    add_generate, add_batch, add_cluster, add_serve,  add_up,       add_router, add_worker,
-    add_drain,    add_plan,  add_bench,   add_doctor, add_tokenize, add_keys,
+    add_generate, add_batch,   add_cluster, add_serve, add_up,     add_router,   add_worker, add_drain,
+    add_top,      add_explain, add_plan,    add_bench, add_doctor, add_tokenize, add_keys,
 };
 
 // With it all commands fit a screen of 24 lines; a test counts.

@@ -1,6 +1,7 @@
 #include "launch/io/terminal.h"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <array>
@@ -9,6 +10,19 @@
 #include "parallel/mpi.h"
 
 namespace ferry {
+
+namespace {
+
+winsize size_of(int fd) {
+  winsize size = {};
+  if (ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0) size = {.ws_row = 24, .ws_col = 80};
+  return size;
+}
+
+}  // namespace
+
+int columns_of(int fd) { return size_of(fd).ws_col; }
+int lines_of(int fd) { return size_of(fd).ws_row; }
 
 // mpirun gives its ranks a terminal of their own, wherever its output goes.
 bool is_terminal(int fd) { return isatty(fd) == 1 && !launched_by_mpirun(); }

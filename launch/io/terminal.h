@@ -9,6 +9,9 @@ namespace ferry {
 enum class Colours { off, on };
 
 bool is_terminal(int fd);
+// Of a terminal; 80 by 24 where there is none.
+int columns_of(int fd);
+int lines_of(int fd);
 // On for a terminal that shows them, unless NO_COLOR is set.
 Colours colours_for(int fd);
 

@@ -82,6 +82,7 @@ HttpClient::HttpClient(RouterAddress address) : address_(std::move(address)) {
   const std::string rest = has_scheme ? url.substr(url.find("//") + 2) : std::string();
   const size_t colon = rest.rfind(':');
   host_ = rest.substr(0, colon);
+  if (host_.starts_with('[') && host_.ends_with(']')) host_ = host_.substr(1, host_.size() - 2);  // IPv6
   port_ = colon != std::string::npos ? rest.substr(colon + 1) : tls_ ? "443" : "80";
   const bool is_port = !port_.empty() && port_.find_first_not_of("0123456789") == std::string::npos;
   if (host_.empty() || !is_port || rest.find('/') != std::string::npos)
@@ -94,7 +95,8 @@ HttpAnswer HttpClient::post(const std::string& path, std::string json) const { r
 
 HttpAnswer HttpClient::ask(const std::string& path, std::string json) const {
   Question question(json.empty() ? http::verb::get : http::verb::post, path, 11);
-  question.set(http::field::host, host_ + ":" + port_);
+  const bool is_v6 = host_.find(':') != std::string::npos;
+  question.set(http::field::host, (is_v6 ? "[" + host_ + "]" : host_) + ":" + port_);
   question.set(http::field::user_agent, "ferry/" + version());
   question.set(http::field::connection, "close");
   if (!address_.key.empty()) question.set(http::field::authorization, "Bearer " + address_.key);

@@ -1,0 +1,9 @@
+#pragma once
+
+#include "launch/commands/command.h"
+
+namespace ferry {
+
+void add_explain(CLI::App& app, Chosen& chosen);
+
+}  // namespace ferry
