@@ -6,6 +6,6 @@
 namespace ferry {
 
 std::string version();        // "0.1.0"
-std::string build_summary();  // "UCX 1.13.1, Open MPI 4.1.4, no CUDA"
+std::string build_summary();  // "UCX 1.13.1, Open MPI 4.1.4, CUDA 13.0"
 
 }  // namespace ferry

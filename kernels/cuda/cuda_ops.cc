@@ -81,6 +81,7 @@ class CudaOps final : public Ops {
 
 }  // namespace
 
+std::string cuda_build() { return runtime_name(); }
 std::string why_no_cuda() { return why_no_card(); }
 
 std::unique_ptr<Ops> make_cuda_ops(const CudaSettings& settings) {

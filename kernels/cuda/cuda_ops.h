@@ -16,6 +16,7 @@ struct CudaSettings {
   size_t attention_scratch_bytes = size_t{64} << 20;  // for contexts that blocks share out; less costs speed only
 };
 
+std::string cuda_build();   // "CUDA 13.0", or "no CUDA"
 std::string why_no_cuda();  // empty: make_cuda_ops works here
 std::unique_ptr<Ops> make_cuda_ops(const CudaSettings& settings);
 

@@ -5,6 +5,7 @@
 
 namespace ferry {
 
+std::string cuda_build() { return "no CUDA"; }
 std::string why_no_cuda() { return "this build of Ferry has no CUDA backend"; }
 std::unique_ptr<Ops> make_cuda_ops(const CudaSettings&) {
   throw Error(str("compute: cuda: ", why_no_cuda(), ". Use compute: cpu"));

@@ -11,6 +11,8 @@ struct Stream {
   void* handle = nullptr;
 };
 
+std::string runtime_name();  // "CUDA 13.0"
+
 // Why this machine has no card that we can use; empty where it has one.
 std::string why_no_card();
 

@@ -1,6 +1,6 @@
 # The CUDA compiler, where there is one. Without it the build is whole, and says that it has no CUDA (no_cuda.cc).
-# OFF until a program with it has run on a card; the kernels add about three minutes of one core to a first build.
-set(FERRY_CUDA OFF CACHE STRING "CUDA backend: AUTO (where nvcc is found), ON or OFF")
+# The kernels add about three minutes of one core to a first build.
+set(FERRY_CUDA AUTO CACHE STRING "CUDA backend: AUTO (where nvcc is found), ON or OFF")
 if(FERRY_CUDA STREQUAL "OFF" OR FERRY_FUZZ)
   return()
 endif()

@@ -184,7 +184,7 @@ int run(const BenchOptions& options) {
   Communicator& group = own.communicator();
   const ModelFile file(options.config.model);
   const int n_threads = options.config.threads.value_or(default_threads(own.ranks_on_this_host()));
-  const auto ops = make_ops(options.config.compute, n_threads);
+  const auto ops = make_ops(options.config.compute, n_threads, group.size());
   const BenchShape shape = {.max_sequences = most(options.batch),
                             .max_tokens = std::max(most(options.prefill), most(options.context) + options.steps),
                             .max_rows = std::max(options.config.scheduling.max_batch_tokens, most(options.batch)),

@@ -70,7 +70,8 @@ int run(const GenerateOptions& options) {
   const ModelFile file(config.model);
   const TextModel text(file, config.chat_format);
   const GroupSettings settings = settings_of(config, options.group, text.end_tokens());
-  const auto ops = make_ops(config.compute, config.threads.value_or(default_threads(own.ranks_on_this_host())));
+  const auto ops =
+      make_ops(config.compute, config.threads.value_or(default_threads(own.ranks_on_this_host())), group.size());
   const DeviceArray<std::byte> kv(ops->device(), kv_plan(file, settings.kv, group.size()).bytes(group.rank()));
   const auto link = make_local_link({kv.data(), kv.size()});
   Member member(file, settings, *ops, group, *link, clock);

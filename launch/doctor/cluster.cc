@@ -133,7 +133,7 @@ std::vector<Finding> fit_findings(const ClusterConfig& config, size_t weight_byt
     findings.push_back({.level = Level::problem,
                         .what = "compute",
                         .found = "cuda",
-                        .cost = "this build has no CUDA",
+                        .cost = "KV in a card's memory cannot be sent between groups yet",
                         .advice = config.source.place("compute") + ": compute: auto"});
   }
   const Needs needs = needs_of(config, weight_bytes, machine.host);

@@ -98,7 +98,7 @@ Finding cuda(const MachineFacts& m) {
   if (m.nvidia_driver.empty()) return {.what = "CUDA", .found = "no NVIDIA driver", .cost = "the CPU computes"};
   return {.what = "CUDA",
           .found = fmt::format("{}{}", m.nvidia_driver, m.nvcc.empty() ? "" : ", " + m.nvcc),
-          .cost = "this build has no CUDA: the CPU computes"};
+          .cost = m.why_no_cuda.empty() ? "" : m.why_no_cuda + ": the CPU computes"};
 }
 
 Finding huge_pages(const MachineFacts& m) {

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "kernels/cuda/cuda_ops.h"
 #include "launch/config/environment.h"
 #include "launch/doctor/machine.h"
 #include "parallel/mpi_library.h"
@@ -108,6 +109,7 @@ MachineFacts read_machine() {
       .rdma_ports = rdma_ports(),
       .nvidia_driver = trimmed_after(first_line("/proc/driver/nvidia/version"), ':'),
       .nvcc = path_of("nvcc"),
+      .why_no_cuda = why_no_cuda(),
       .huge_pages = huge_page_mode(),
   };
 }

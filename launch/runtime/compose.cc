@@ -47,7 +47,7 @@ uint64_t new_epoch() {
   return (uint64_t{random()} << 32) | random();
 }
 
-std::unique_ptr<Ops> make_ops(ClusterConfig::Compute compute, int n_threads) {
+std::unique_ptr<Ops> make_ops(ClusterConfig::Compute compute, int n_threads, int n_ranks) {
   switch (compute) {
     case ClusterConfig::Compute::reference:
       return make_reference_ops();
@@ -56,6 +56,10 @@ std::unique_ptr<Ops> make_ops(ClusterConfig::Compute compute, int n_threads) {
       return make_cpu_ops(n_threads);
     case ClusterConfig::Compute::cuda:
       break;
+  }
+  if (n_ranks > 1) {
+    throw Error(str("compute: cuda: ", n_ranks,
+                    " ranks cannot add up over cards yet: run one, without mpirun, or use compute: cpu"));
   }
   return make_cuda_ops({});
 }

@@ -21,7 +21,7 @@ class SteadyClock final : public Clock {
 
 uint64_t new_epoch();  // of a router or a group at one start: random
 
-std::unique_ptr<Ops> make_ops(ClusterConfig::Compute compute, int n_threads);
+std::unique_ptr<Ops> make_ops(ClusterConfig::Compute compute, int n_threads, int n_ranks);
 std::unique_ptr<KvLink> make_link(LinkConfig::Transport transport, size_t memory_bytes);
 // For a group that talks to no other: KV memory, perhaps a card's, without a network.
 std::unique_ptr<KvLink> make_local_link(std::span<std::byte> memory);

@@ -17,17 +17,18 @@ void run_worker(const WorkerPlace& place, Communicator& group) {
     throw Error(str("group ", place.group.name, " has tp: ", place.group.tp, " but ", group.size(),
                     " ranks run it; start it with `mpirun -n ", place.group.tp, "`"));
   }
-  const SteadyClock clock;
-  const ModelFile file(config.model);
-  const TextModel text(file, config.chat_format);
-  GroupSettings settings = settings_of(config, place.group, text.end_tokens());
-  settings.milestones = milestones_of(str(place.group.name, ":", group.rank()));
   if (config.compute == ClusterConfig::Compute::cuda) {
     throw Error(
         "compute: cuda: KV in a card's memory cannot be sent between groups yet. Use compute: cpu; ferry generate and "
         "ferry bench model know cuda");
   }
-  const auto ops = make_ops(config.compute, config.threads.value_or(default_threads(place.ranks_on_this_host)));
+  const SteadyClock clock;
+  const ModelFile file(config.model);
+  const TextModel text(file, config.chat_format);
+  GroupSettings settings = settings_of(config, place.group, text.end_tokens());
+  settings.milestones = milestones_of(str(place.group.name, ":", group.rank()));
+  const auto ops =
+      make_ops(config.compute, config.threads.value_or(default_threads(place.ranks_on_this_host)), group.size());
   const auto link = make_link(config.link.transport, kv_plan(file, settings.kv, group.size()).bytes(group.rank()));
   Member member(file, settings, *ops, group, *link, clock);
   if (!member.leads()) return member.follow();

@@ -65,7 +65,7 @@ TEST(Program, VersionSaysWhatIsBuiltIn) {
   const Ran ran = ferry_with({"--version"});
   EXPECT_EQ(ran.status, 0);
   ASSERT_EQ(ran.lines.size(), 1u);
-  EXPECT_THAT(ran.lines[0], testing::MatchesRegex("ferry [0-9.]+ \\(UCX [0-9.]+, .*, no CUDA\\)"));
+  EXPECT_THAT(ran.lines[0], testing::MatchesRegex("ferry [0-9.]+ \\(UCX [0-9.]+, .*, (no CUDA|CUDA [0-9.]+)\\)"));
 }
 
 TEST(Program, WrongUsageIsExitCode2) {

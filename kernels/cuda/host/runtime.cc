@@ -8,6 +8,7 @@
 
 namespace ferry::cuda {
 
+std::string runtime_name() { return "emulated CUDA"; }
 std::string why_no_card() { return {}; }
 std::string use_card(int) { return "emulated"; }
 Stream make_stream() { return {}; }

@@ -17,6 +17,8 @@ cudaStream_t handle_of(Stream stream) { return static_cast<cudaStream_t>(stream.
 
 }  // namespace
 
+std::string runtime_name() { return str("CUDA ", CUDART_VERSION / 1000, ".", CUDART_VERSION % 1000 / 10); }
+
 std::string why_no_card() {
   int n_cards = 0;
   const cudaError_t result = cudaGetDeviceCount(&n_cards);
@@ -25,7 +27,7 @@ std::string why_no_card() {
     cudaDriverGetVersion(&driver);
     if (driver == 0) return "no NVIDIA driver on this machine";
     return str("the NVIDIA driver knows CUDA up to ", driver / 1000, ".", driver % 1000 / 10,
-               ", this program was built with ", CUDART_VERSION / 1000, ".", CUDART_VERSION % 1000 / 10);
+               ", this program was built with ", runtime_name());
   }
   if (result != cudaSuccess) return cudaGetErrorString(result);
   return n_cards > 0 ? "" : "no NVIDIA card on this machine";
