@@ -33,6 +33,7 @@ class LostRanks {
 };
 
 bool is_local(const std::string& host) { return host == "localhost" || host.starts_with("localhost:"); }
+bool is_here(const GroupConfig& group) { return std::ranges::all_of(group.hosts, is_local); }
 
 }  // namespace
 
@@ -51,7 +52,7 @@ ProcessCommand mpirun_command(const GroupConfig& group, const std::vector<std::s
   // second, twice, and the group would be missing for as long.
   add({"--mca", "odls_base_sigkill_timeout", "0"});
   // A group on this host needs no -H; with one, mpirun would look for a way to reach itself.
-  if (!std::ranges::all_of(group.hosts, is_local)) {
+  if (!is_here(group)) {
     add({"-H", fmt::format("{}", fmt::join(group.hosts, ","))});
     // A host that vanishes says nothing. mpirun would ask it after five minutes, then nine times in three: until then
     // the group is neither there nor gone, and its ranks on the other side of a partition live on.
@@ -71,7 +72,9 @@ std::string GroupExit::text() const {
 
 struct GroupProcesses::Running {
   Running(const GroupConfig& group, const ProcessCommand& command, const Sink& sink)
-      : name(group.name), child(command, [this, &sink](std::string_view line) { hear(line, sink); }) {}
+      : name(group.name),
+        ranks_are_here(is_here(group)),
+        child(command, [this, &sink](std::string_view line) { hear(line, sink); }) {}
 
   void hear(std::string_view line, const Sink& sink) {
     sink(relayed(name, line));
@@ -79,15 +82,18 @@ struct GroupProcesses::Running {
     if (last_lines.size() > kLastLines) last_lines.pop_front();
   }
 
-  // An mpirun that ends with its ranks does so at once.
+  // An mpirun that ends with its ranks does so at once. With other hosts its children are not ranks, but what reaches
+  // those hosts, and may end when it has.
   std::optional<ProcessExit> poll(Duration patience, const Sink& sink) {
     const auto exit = child.poll();
-    if (exit || lost_ranks.missing_for(child.pid(), std::chrono::steady_clock::now()) < patience) return exit;
+    if (exit || !ranks_are_here || lost_ranks.missing_for(child.pid(), std::chrono::steady_clock::now()) < patience)
+      return exit;
     hear("a rank has ended and mpirun has not: killed", sink);
     return child.terminate(Duration::zero());
   }
 
   const std::string name;
+  const bool ranks_are_here;
   std::deque<std::string> last_lines;
   LostRanks lost_ranks;
   Child child;

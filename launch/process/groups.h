@@ -30,8 +30,8 @@ class GroupProcesses {
   // Every line that a group prints goes to `sink` as "[decode-0] line".
   using Sink = std::function<void(std::string_view line)>;
 
-  // `patience`: how long an mpirun may live on after one of its ranks has ended. Open MPI 4.1 sometimes stays forever
-  // when a rank is killed while it starts.
+  // `patience`: how long the mpirun of a group on this host may live on after one of its ranks has ended. Open MPI 4.1
+  // sometimes stays forever when a rank is killed while it starts.
   explicit GroupProcesses(Sink sink, Duration patience = std::chrono::seconds(10));
   ~GroupProcesses();  // stop(Child::kGrace)
   GroupProcesses(const GroupProcesses&) = delete;
