@@ -4,8 +4,6 @@ namespace ferry {
 
 namespace {
 
-Range times(Range heads, int head_dim) { return {heads.begin * head_dim, heads.end * head_dim}; }
-
 size_t bytes_of(const MatrixSlice& slice) {
   const size_t rows = static_cast<size_t>(slice.n_rows()) * slice.whole.row_bytes;
   return rows * static_cast<size_t>(slice.n_cols()) / static_cast<size_t>(slice.whole.n_cols);
@@ -13,12 +11,14 @@ size_t bytes_of(const MatrixSlice& slice) {
 
 }  // namespace
 
+Range values_of(Range heads, int head_dim) { return {heads.begin * head_dim, heads.end * head_dim}; }
+
 MatrixSlice rows_of(const MatrixView& m, Range rows) { return {m, rows.begin, rows.end, 0, m.n_cols}; }
 
 MatrixSlice columns_of(const MatrixView& m, Range columns) { return {m, 0, m.n_rows, columns.begin, columns.end}; }
 
 LayerSlices slices_of(const LayerTensors& layer, int head_dim, const TpSlice& slice) {
-  const Range q = times(slice.q_heads, head_dim), kv = times(slice.kv_heads, head_dim);
+  const Range q = values_of(slice.q_heads, head_dim), kv = values_of(slice.kv_heads, head_dim);
   return {.q = rows_of(layer.q, q),
           .k = rows_of(layer.k, kv),
           .v = rows_of(layer.v, kv),

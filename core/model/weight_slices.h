@@ -14,6 +14,7 @@ struct LayerSlices {
   MatrixSlice down;           // [width, local ffn]
 };
 
+Range values_of(Range heads, int head_dim);  // of a token
 MatrixSlice rows_of(const MatrixView& matrix, Range rows);
 MatrixSlice columns_of(const MatrixView& matrix, Range columns);
 LayerSlices slices_of(const LayerTensors& layer, int head_dim, const TpSlice& slice);

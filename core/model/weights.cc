@@ -6,8 +6,6 @@ namespace ferry {
 
 namespace {
 
-Range times(Range heads, int head_dim) { return {heads.begin * head_dim, heads.end * head_dim}; }
-
 // [columns) of a matrix of one row, as floats; nothing where the model has no such vector.
 DeviceArray<float> vector_of(const MatrixView& m, Range columns, Device& device) {
   if (!m.data) return {};
@@ -18,7 +16,7 @@ DeviceArray<float> vector_of(const MatrixView& m, Range columns, Device& device)
 DeviceArray<float> vector_of(const MatrixView& m, Device& device) { return vector_of(m, {0, m.n_cols}, device); }
 
 LayerWeights load_layer(const LayerTensors& t, int head_dim, const TpSlice& slice, Ops& ops) {
-  const Range q = times(slice.q_heads, head_dim), kv = times(slice.kv_heads, head_dim);
+  const Range q = values_of(slice.q_heads, head_dim), kv = values_of(slice.kv_heads, head_dim);
   const LayerSlices slices = slices_of(t, head_dim, slice);
   Device& device = ops.device();
   LayerWeights w;

@@ -10,7 +10,6 @@
 #include "core/base/plain_text.h"
 #include "core/base/quoted.h"
 #include "launch/commands/router_option.h"
-#include "launch/io/json_line.h"
 #include "launch/io/printable.h"
 #include "launch/process/stop_signals.h"
 
@@ -20,7 +19,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int kMostLevels = 32;
 constexpr int kLookAgainMs = 200;
 
 struct DrainOptions {
@@ -38,7 +36,7 @@ json answer_of(const HttpAnswer& answer, const HttpClient& client) {
     if (message.is_string())
       throw Error(str("the router at ", client.url(), ": ", printable(message.get<std::string>())));
   }
-  return parse_json(body_of(answer, client), kMostLevels);
+  return read_answer(body_of(answer, client));
 }
 
 void print(const json& group) {

@@ -9,14 +9,11 @@
 #include "core/base/plain_text.h"
 #include "core/base/quoted.h"
 #include "launch/commands/router_option.h"
-#include "launch/io/json_line.h"
 #include "launch/observe/explain_view.h"
 
 namespace ferry {
 
 namespace {
-
-constexpr int kMostLevels = 32;
 
 struct ExplainOptions {
   std::string id;
@@ -39,7 +36,7 @@ int run(const ExplainOptions& options) {
     std::cout << body << '\n';
   } else {
     const Screen screen = {.columns = columns_of(STDOUT_FILENO), .colours = colours_for(STDOUT_FILENO)};
-    std::cout << explain_view(parse_json(body, kMostLevels), screen);
+    std::cout << explain_view(read_answer(body), screen);
   }
   return kDone;
 }

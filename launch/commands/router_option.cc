@@ -1,6 +1,7 @@
 #include "launch/commands/router_option.h"
 
 #include "core/base/error.h"
+#include "launch/io/json_line.h"
 #include "launch/io/printable.h"
 
 namespace ferry {
@@ -18,6 +19,11 @@ std::string body_of(const HttpAnswer& answer, const HttpClient& client) {
         str("the router at ", client.url(), " asks for an API key, or for another one: --key, or FERRY_API_KEY"));
   throw Error(str(client.url(), " answers ", answer.status, ": ", printable(answer.body.substr(0, 200)),
                   ". Is it a router of Ferry?"));
+}
+
+nlohmann::json read_answer(const std::string& body) {
+  constexpr int kMostLevels = 32;
+  return parse_json(body, kMostLevels);
 }
 
 }  // namespace ferry

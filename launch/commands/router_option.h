@@ -1,6 +1,7 @@
 #pragma once
 // Options of commands that ask a running router.
 
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "launch/commands/command.h"
@@ -12,5 +13,6 @@ void add_router_options(CLI::App& command, RouterAddress& address);
 
 // Error for a status that is not 200, with what to do.
 std::string body_of(const HttpAnswer& answer, const HttpClient& client);
+nlohmann::json read_answer(const std::string& body);  // Error when it is no JSON
 
 }  // namespace ferry

@@ -8,7 +8,6 @@
 
 #include "core/base/error.h"
 #include "launch/commands/router_option.h"
-#include "launch/io/json_line.h"
 #include "launch/io/live_screen.h"
 #include "launch/observe/top_view.h"
 #include "launch/process/stop_signals.h"
@@ -16,8 +15,6 @@
 namespace ferry {
 
 namespace {
-
-constexpr int kMostLevels = 32;
 
 struct TopOptions {
   RouterAddress router;
@@ -29,7 +26,7 @@ struct TopOptions {
 std::string snapshot(const HttpClient& client) { return body_of(client.get("/debug/cluster"), client); }
 
 std::string view(const HttpClient& client, const Screen& screen) {
-  return top_view(parse_json(snapshot(client), kMostLevels), screen);
+  return top_view(read_answer(snapshot(client)), screen);
 }
 
 // A router that does not answer may come back: the groups wait for it, and so do we.

@@ -35,7 +35,7 @@ struct MachineFacts {
   std::string nvidia_driver;  // empty: none
   std::string nvcc;
   std::string why_no_cuda;  // empty: this program computes on a card here
-  std::string huge_pages;  // "madvise": transparent ones
+  std::string huge_pages;   // "madvise": transparent ones
 };
 
 MachineFacts read_machine();
