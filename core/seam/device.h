@@ -4,6 +4,7 @@
 // Implementations: this process's own memory (kernels/cpu), a CUDA card's (kernels/cuda).
 
 #include <cstddef>
+#include <functional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -18,6 +19,13 @@ class Device {
 
   virtual void upload(void* to, const void* from, size_t n_bytes) = 0;    // `from` is free again at return
   virtual void download(void* to, const void* from, size_t n_bytes) = 0;  // all before it and itself done at return
+
+  // What launches and copies are ordered by (a cudaStream_t); null where each is done at return.
+  virtual void* stream() const { return nullptr; }
+
+  // `look` is called again and again while a call waits for the device, until another is set; what it throws ends the
+  // wait. For whoever can tell that the device will never be done, as when it waits for a rank that has died.
+  virtual void watch(std::function<void()> /*look*/) {}
 };
 
 // Values in a device's memory, which outlives them.

@@ -18,26 +18,30 @@ const WeightView& view_of(const Weight* weight) { return static_cast<const Plana
 
 class OwnStream {
  public:
-  OwnStream() : stream_(make_stream()) {}
+  OwnStream() : stream_(make_stream()) { stream_.watch = &watch_; }
   ~OwnStream() { end_stream(stream_); }
   OwnStream(const OwnStream&) = delete;
   OwnStream& operator=(const OwnStream&) = delete;
   operator Stream() const { return stream_; }
+  void watch(std::function<void()> look) { watch_ = std::move(look); }
 
  private:
+  std::function<void()> watch_;
   Stream stream_;
 };
 
 class CudaDevice final : public Device {
  public:
-  explicit CudaDevice(Stream stream) : stream_(stream) {}
+  explicit CudaDevice(OwnStream& stream) : stream_(stream) {}
   std::byte* allocate(size_t n_bytes) override { return cuda::allocate(n_bytes); }
   void release(std::byte* memory) noexcept override { cuda::release(memory); }
   void upload(void* to, const void* from, size_t n_bytes) override { cuda::upload(to, from, n_bytes, stream_); }
   void download(void* to, const void* from, size_t n_bytes) override { cuda::download(to, from, n_bytes, stream_); }
+  void* stream() const override { return Stream(stream_).handle; }
+  void watch(std::function<void()> look) override { stream_.watch(std::move(look)); }
 
  private:
-  const Stream stream_;
+  OwnStream& stream_;
 };
 
 class CudaOps final : public Ops {

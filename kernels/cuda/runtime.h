@@ -3,12 +3,14 @@
 // host/runtime.cc is this machine's memory and does everything at once. Failures are Errors with the runtime's words.
 
 #include <cstddef>
+#include <functional>
 #include <string>
 
 namespace ferry::cuda {
 
 struct Stream {
   void* handle = nullptr;
+  const std::function<void()>* watch = nullptr;  // called while somebody waits; may throw
 };
 
 std::string runtime_name();  // "CUDA 13.0"
