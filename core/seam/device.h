@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/seam/clock.h"
+
 namespace ferry {
 
 class Device {
@@ -23,9 +25,11 @@ class Device {
   // What launches and copies are ordered by (a cudaStream_t); null where each is done at return.
   virtual void* stream() const { return nullptr; }
 
-  // `look` is called again and again while a call waits for the device, until another is set; what it throws ends the
-  // wait. For whoever can tell that the device will never be done, as when it waits for a rank that has died.
-  virtual void watch(std::function<void()> /*look*/) {}
+  // `look` is called again and again while a call waits for the device, and once when that is done, with how long it
+  // has waited; what it throws ends the wait. For whoever can tell that the device will never be done, as when it waits
+  // for a rank that has died, or gave up.
+  using Look = std::function<void(Duration waited)>;
+  virtual void watch(Look /*look*/) {}
 };
 
 // Values in a device's memory, which outlives them.

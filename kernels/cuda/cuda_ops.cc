@@ -18,15 +18,15 @@ const WeightView& view_of(const Weight* weight) { return static_cast<const Plana
 
 class OwnStream {
  public:
-  OwnStream() : stream_(make_stream()) { stream_.watch = &watch_; }
+  OwnStream() : stream_(make_stream()) { stream_.look = &look_; }
   ~OwnStream() { end_stream(stream_); }
   OwnStream(const OwnStream&) = delete;
   OwnStream& operator=(const OwnStream&) = delete;
   operator Stream() const { return stream_; }
-  void watch(std::function<void()> look) { watch_ = std::move(look); }
+  void watch(Device::Look look) { look_ = std::move(look); }
 
  private:
-  std::function<void()> watch_;
+  Device::Look look_;
   Stream stream_;
 };
 
@@ -38,7 +38,7 @@ class CudaDevice final : public Device {
   void upload(void* to, const void* from, size_t n_bytes) override { cuda::upload(to, from, n_bytes, stream_); }
   void download(void* to, const void* from, size_t n_bytes) override { cuda::download(to, from, n_bytes, stream_); }
   void* stream() const override { return Stream(stream_).handle; }
-  void watch(std::function<void()> look) override { stream_.watch(std::move(look)); }
+  void watch(Look look) override { stream_.watch(std::move(look)); }
 
  private:
   OwnStream& stream_;
