@@ -1,5 +1,4 @@
-// A libnccl for tests: ranks are processes of one MPI job or threads of one process, a sum is whatever was there (each
-// rank keeps its own values), and the environment says what goes wrong: nothing is a card's here.
+// A libnccl for tests, without cards: what is added up stays as it was, and the environment says what goes wrong.
 //
 //   FAKE_NCCL=connects_late    connecting takes several looks
 //   FAKE_NCCL=never_connects   connecting never ends
@@ -8,7 +7,7 @@
 //   FAKE_NCCL=fails_later      an all-reduce is done, and afterwards a peer is lost
 //   FAKE_NCCL=old              its version is 2.13
 //
-// FAKE_NCCL_LOG: a file that is appended to, a word for each call that ends something.
+// FAKE_NCCL_LOG: a file that is appended to, a line for each call that ends something.
 
 #include <nccl.h>
 
@@ -19,7 +18,8 @@
 
 struct ncclComm {
   ncclResult_t state = ncclSuccess;
-  int looks_until_done = 0;
+  int looks_until_done = 0;  // -1: never
+  int looks_until_lost = 0;  // 0: never
 };
 
 namespace {
@@ -63,6 +63,7 @@ ncclResult_t ncclCommInitRankConfig(ncclComm_t* comm, int n_ranks, ncclUniqueId 
 ncclResult_t ncclCommGetAsyncError(ncclComm_t comm, ncclResult_t* state) {
   *state = comm->looks_until_done == 0 ? comm->state : ncclInProgress;
   if (comm->looks_until_done > 0) --comm->looks_until_done;
+  if (comm->looks_until_lost > 0 && --comm->looks_until_lost == 0) comm->state = ncclRemoteError;
   return ncclSuccess;
 }
 
@@ -71,14 +72,14 @@ ncclResult_t ncclAllReduce(const void* from, void* to, size_t n, ncclDataType_t 
   if (from != to || n == 0 || type != ncclFloat32 || operation != ncclSum) return ncclInvalidArgument;
   if (comm->looks_until_done != 0) return ncclInvalidUsage;  // it was not waited for
   if (behaviour() == "sums_never_end") comm->looks_until_done = -1;
+  if (behaviour() == "fails_later") comm->looks_until_lost = 1;  // which belongs to this call
   return ncclInProgress;
 }
 
-// What a test calls to lose a peer.
-void fake_nccl_lose_peer(ncclComm_t comm) { comm->state = ncclRemoteError; }
-
 const char* ncclGetErrorString(ncclResult_t result) {
-  return result == ncclSystemError ? "unhandled system error" : result == ncclRemoteError ? "remote process exited" : "?";
+  return result == ncclSystemError   ? "unhandled system error"
+         : result == ncclRemoteError ? "remote process exited"
+                                     : "?";
 }
 const char* ncclGetLastError(ncclComm_t) { return "socketStartConnect: Connect to 10.0.0.7 failed"; }
 
