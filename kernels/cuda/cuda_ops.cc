@@ -63,8 +63,8 @@ class CudaOps final : public Ops {
 
   void embed(const Embed& p) override { launch_embed(p, view_of(p.table), stream_); }
   void rms_norm(const RmsNorm& p) override { launch_rms_norm(p, stream_); }
-  void matmul(const Matmul& p) override {
-    launch_matmul(p, view_of(p.w), products_, partial_products_.data(), stream_);
+  void matmul(std::span<const Matmul> products) override {
+    for (const Matmul& p : products) launch_matmul(p, view_of(p.w), products_, partial_products_.data(), stream_);
   }
   void rope(const Rope& p) override { launch_rope(p, stream_); }
   void write_kv(const WriteKv& p) override { launch_write_kv(p, stream_); }
