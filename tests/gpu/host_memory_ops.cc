@@ -89,12 +89,16 @@ class HostMemoryOps final : public Ops {
       c.out(q.out, size(q.n_rows, q.width));
     });
   }
-  void matmul(const Matmul& p) override {
-    run(&Ops::matmul, p, [](Matmul& q, Copies& c) {
-      c.in(q.x, size(q.n_rows, q.w->n_cols()));
-      c.in(q.bias, static_cast<size_t>(q.w->n_rows()));
-      c.out(q.y, size(q.n_rows, q.w->n_rows()));
-    });
+  void matmul(std::span<const Matmul> products) override {
+    Copies copies(card_->device());
+    std::vector<Matmul> all(products.begin(), products.end());
+    for (Matmul& q : all) {
+      copies.in(q.x, size(q.n_rows, q.w->n_cols()));
+      copies.in(q.bias, static_cast<size_t>(q.w->n_rows()));
+      copies.out(q.y, size(q.n_rows, q.w->n_rows()));
+    }
+    card_->matmul(all);
+    copies.finish();
   }
   void rope(const Rope& p) override {
     run(&Ops::rope, p, [](Rope& q, Copies& c) {
