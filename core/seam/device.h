@@ -18,6 +18,10 @@ class Device {
 
   virtual void upload(void* to, const void* from, size_t n_bytes) = 0;    // `from` is free again at return
   virtual void download(void* to, const void* from, size_t n_bytes) = 0;  // all before it and itself done at return
+
+  // What the device's library calls the order of what is launched (a cudaStream_t), for those who launch beside Ops.
+  // Null: everything is done when a call returns.
+  virtual void* stream() const = 0;
 };
 
 // Values in a device's memory, which outlives them.

@@ -13,6 +13,7 @@ class HostDevice final : public Device {
   void release(std::byte* memory) noexcept override;
   void upload(void* to, const void* from, size_t n_bytes) override;
   void download(void* to, const void* from, size_t n_bytes) override;
+  void* stream() const override { return nullptr; }
 
  private:
   std::map<std::byte*, size_t> mapped_;  // whole pages from the system, which gives only what is touched

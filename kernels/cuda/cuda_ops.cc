@@ -35,6 +35,7 @@ class CudaDevice final : public Device {
   void release(std::byte* memory) noexcept override { cuda::release(memory); }
   void upload(void* to, const void* from, size_t n_bytes) override { cuda::upload(to, from, n_bytes, stream_); }
   void download(void* to, const void* from, size_t n_bytes) override { cuda::download(to, from, n_bytes, stream_); }
+  void* stream() const override { return stream_.handle; }
 
  private:
   const Stream stream_;

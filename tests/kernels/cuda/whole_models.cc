@@ -11,7 +11,6 @@
 #include "core/model/model_file.h"
 #include "kernels/cpu/reference_ops.h"
 #include "kernels/cuda/cuda_ops.h"
-#include "kernels/cuda/host/emulator.h"
 #include "parallel/solo.h"
 #include "tests/flow/tiny_file.h"
 #include "tests/support/demo_model.h"
