@@ -45,6 +45,7 @@ class CudaOps final : public Ops {
  public:
   explicit CudaOps(const CudaSettings& settings)
       : card_(use_card(settings.card)),
+        products_(settings.products),
         device_(stream_),
         attention_scratch_(device_, settings.attention_scratch_bytes / sizeof(float)) {}
 
@@ -62,7 +63,9 @@ class CudaOps final : public Ops {
 
   void embed(const Embed& p) override { launch_embed(p, view_of(p.table), stream_); }
   void rms_norm(const RmsNorm& p) override { launch_rms_norm(p, stream_); }
-  void matmul(const Matmul& p) override { launch_matmul(p, view_of(p.w), partial_products_.data(), stream_); }
+  void matmul(const Matmul& p) override {
+    launch_matmul(p, view_of(p.w), products_, partial_products_.data(), stream_);
+  }
   void rope(const Rope& p) override { launch_rope(p, stream_); }
   void write_kv(const WriteKv& p) override { launch_write_kv(p, stream_); }
   void attention(const Attention& p) override {
@@ -74,6 +77,7 @@ class CudaOps final : public Ops {
 
  private:
   const std::string card_;
+  const Products products_;
   OwnStream stream_;
   CudaDevice device_;
   DeviceArray<float> partial_products_;  // for the widest weight

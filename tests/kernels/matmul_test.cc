@@ -107,8 +107,8 @@ class MatmulContract : public OpsContract {
     EXPECT_EQ(w->n_rows(), slice.n_rows());
     EXPECT_EQ(w->n_cols(), slice.n_cols());
     const Products want = exact_products(slice, x, bias, n_rows);
-    // f32 sums: each of n roundings is at most 2⁻²⁴ of a partial sum; in practice they cancel to a few in all.
-    expect_near(product(*w, x, bias, n_rows), want.values, want.sizes, 1e-6);
+    // 1e-6 for f32 sums: each of n roundings is at most 2⁻²⁴ of a partial sum; in practice they cancel to a few in all.
+    expect_near(product(*w, x, bias, n_rows), want.values, want.sizes, GetParam().product_tolerance);
   }
 };
 
