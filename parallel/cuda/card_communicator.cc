@@ -12,7 +12,7 @@ namespace ferry {
 CardCommunicator::CardCommunicator(Communicator& host, Device& device, Parts parts)
     : host_(host), device_(device), parts_(std::move(parts)) {
   check(!parts_.reducers.empty(), "there is a way to add up");
-  device_.watch([this](Duration waited) { look(waited); });
+  device_.watch(this, [this](Duration waited) { look(waited); });
   plan_ = measured();
 }
 
@@ -28,7 +28,7 @@ CardCommunicator::~CardCommunicator() {
       give_up();  // another rank failed, and says why itself
     }
   }
-  device_.watch({});
+  device_.watch(this, {});
 }
 
 void CardCommunicator::all_reduce_sum(std::span<float> values) {

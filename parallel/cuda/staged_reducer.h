@@ -1,7 +1,7 @@
 #pragma once
 // The last resort, which needs nothing of the cards: values come to the host, are added up there, and go back.
 
-#include <memory>
+#include <vector>
 
 #include "core/seam/communicator.h"
 #include "core/seam/device.h"
@@ -9,21 +9,13 @@
 
 namespace ferry {
 
-// Memory of the host, best such that a card reads and writes it itself.
-struct Staging {
-  std::unique_ptr<float[], void (*)(float*)> values;  // [n]
-  size_t n = 0;
-};
-
-inline Staging pageable_staging(size_t n) {
-  return {.values = {new float[n], [](float* values) { delete[] values; }}, .n = n};
-}
-
 class StagedReducer final : public Reducer {
  public:
-  // `host` and `device` outlive it.
-  StagedReducer(Communicator& host, Device& device, Staging staging)
-      : host_(host), device_(device), staging_(std::move(staging)) {}
+  // Takes `n_staged` values at a time. `host` and `device` outlive it.
+  StagedReducer(Communicator& host, Device& device, size_t n_staged = size_t{1} << 20);
+  ~StagedReducer() override;
+  StagedReducer(const StagedReducer&) = delete;
+  StagedReducer& operator=(const StagedReducer&) = delete;
 
   std::vector<ReduceMethod> methods() const override { return {ReduceMethod::staged}; }
   bool in_stream() const override { return false; }
@@ -32,9 +24,12 @@ class StagedReducer final : public Reducer {
   void give_up() noexcept override {}
 
  private:
+  std::span<std::byte> bytes() { return std::as_writable_bytes(std::span(staging_)); }
+
   Communicator& host_;
   Device& device_;
-  const Staging staging_;
+  std::vector<float> staging_;
+  const bool pinned_;
 };
 
 }  // namespace ferry

@@ -1,10 +1,7 @@
 #include "parallel/cuda/card_group.h"
 
-#include <cuda_runtime_api.h>
-
 #include "core/base/error.h"
 #include "parallel/cuda/nccl_reducer.h"
-#include "parallel/cuda/nvcc/demand.h"
 #include "parallel/cuda/nvcc/ipc_reducer.h"
 #include "parallel/cuda/staged_reducer.h"
 #include "parallel/shared_bytes.h"
@@ -12,14 +9,6 @@
 namespace ferry {
 
 namespace {
-
-constexpr size_t kStagingFloats = size_t{1} << 20;
-
-Staging pinned_staging(size_t n) {
-  void* memory = nullptr;
-  cuda::demand(cudaHostAlloc(&memory, n * sizeof(float), cudaHostAllocPortable), "no pinned memory of the host");
-  return {.values = {static_cast<float*>(memory), [](float* values) { cudaFreeHost(values); }}, .n = n};
-}
 
 // Finds out what the group has, a method at a time, and why it has not the others.
 class Assembly {
@@ -54,9 +43,7 @@ class Assembly {
     parts_.reducers.push_back(make_nccl_reducer(std::move(library), host_, nccl));
   }
 
-  void add_host() {
-    parts_.reducers.push_back(std::make_unique<StagedReducer>(host_, device_, pinned_staging(kStagingFloats)));
-  }
+  void add_host() { parts_.reducers.push_back(std::make_unique<StagedReducer>(host_, device_)); }
 
   bool has_any() const { return !parts_.reducers.empty(); }
   const std::string& lacking() const { return lacking_; }

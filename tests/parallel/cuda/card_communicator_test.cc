@@ -20,7 +20,7 @@ using namespace std::chrono_literals;
 
 // Small, so that sums come in several parts.
 std::unique_ptr<Reducer> staged(Communicator& host, Device& card) {
-  return std::make_unique<StagedReducer>(host, card, pageable_staging(1000));
+  return std::make_unique<StagedReducer>(host, card, 1000);
 }
 
 CardCommunicator::Parts parts_of(Communicator& host, std::unique_ptr<Reducer> reducer) {

@@ -25,12 +25,29 @@ class FakeCard final : public Device {
     on_wait(look_);
     std::memcpy(to, host_of(from, n_bytes), n_bytes);
   }
-  void watch(Look look) override { look_ = std::move(look); }
+  void watch(const void*, Look look) override { look_ = std::move(look); }
+  Mark mark() override { return {}; }
+  bool reached(Mark) override { return true; }
+  bool pin(std::span<std::byte>) override {
+    ++n_pinned;
+    return true;
+  }
+  void unpin(std::span<std::byte>) noexcept override { --n_pinned; }
+  Mark start_uploads(std::span<const DeviceCopy> copies) override {
+    for (const DeviceCopy& copy : copies) upload(copy.to, copy.from, copy.n_bytes);
+    return {};
+  }
+  Mark start_downloads(std::span<const DeviceCopy> copies) override {
+    for (const DeviceCopy& copy : copies) std::memcpy(copy.to, host_of(copy.from, copy.n_bytes), copy.n_bytes);
+    return {};
+  }
+  HostView view(const std::byte* from, size_t n_bytes, std::byte*) override { return {.at = host_of(from, n_bytes)}; }
 
   // What a wait is like; here it is over at once.
   std::function<void(const Look& look)> on_wait = [](const Look& look) {
     if (look) look(Duration::zero());
   };
+  int n_pinned = 0;
   size_t n_allocations() const { return memory_.size(); }
 
  private:
