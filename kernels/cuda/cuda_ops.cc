@@ -62,13 +62,12 @@ class CudaOps final : public Ops {
   void embed(const Embed& p) override { launch_embed(p, view_of(p.table), stream_); }
   void rms_norm(const RmsNorm& p) override { launch_rms_norm(p, stream_); }
   void matmul(const Matmul& p) override { launch_matmul(p, view_of(p.w), partial_products_.data(), stream_); }
-  void rope(const Rope& p) override { launch_rope(p, stream_); }
-  void write_kv(const WriteKv& p) override { launch_write_kv(p, stream_); }
+  void rotate_and_store(const RotateAndStore& p) override { launch_rotate_and_store(p, stream_); }
   void attention(const Attention& p) override {
     launch_attention(p, {.partial = attention_scratch_.data(), .n_floats = attention_scratch_.size()}, stream_);
   }
   void gated_activation(const GatedActivation& p) override { launch_gated_activation(p, stream_); }
-  void add(const Add& p) override { launch_add(p, stream_); }
+  void add_and_norm(const AddAndNorm& p) override { launch_add_and_norm(p, stream_); }
   void select_rows(const SelectRows& p) override { launch_select_rows(p, stream_); }
 
  private:
