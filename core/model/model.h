@@ -46,7 +46,7 @@ class Model {
   void feed_forward(const LayerWeights& w, int n_rows);
   void add_and_norm(const DeviceArray<float>& post_norm, const DeviceArray<float>& next_norm, int n_rows);
   void norm(const float* x, const DeviceArray<float>& weight, float* out, int n_rows);
-  void matmul(const Weight& w, const float* x, float* y, int n_rows, const DeviceArray<float>& bias = {});
+  void matmul(const Weight& w, const float* x, float* y, int n_rows);
 
   const ModelConfig config_;
   const TpSlice slice_;

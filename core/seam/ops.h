@@ -55,7 +55,7 @@ struct BatchView {
   const int* page_begin = nullptr;  // [n_sequences + 1]
   const int* pages = nullptr;       // [n_pages], page ids of this rank
   // Counts for whoever shares the work out on the host, where the arrays are not.
-  int n_pages = 0;    // page_begin[n_sequences]
+  int n_pages = 0;    // page_begin[n_sequences], or more
   int most_rows = 0;  // of a sequence, or more
 };
 
@@ -154,7 +154,9 @@ class Ops {
 
   virtual void embed(const Embed& p) = 0;
   virtual void rms_norm(const RmsNorm& p) = 0;
-  virtual void matmul(const Matmul& p) = 0;
+  // Products of one x (and n_rows), each into a y of its own: what is prepared of x serves all of them.
+  virtual void matmul(std::span<const Matmul> products) = 0;
+  void matmul(const Matmul& p) { matmul(std::span(&p, 1)); }
   virtual void rotate_and_store(const RotateAndStore& p) = 0;
   virtual void attention(const Attention& p) = 0;
   virtual void gated_activation(const GatedActivation& p) = 0;

@@ -268,15 +268,21 @@ TEST_P(AttentionContract, PaddingGetsZerosAndTheOthersWhatTheyGetWithoutIt) {
   ops().attention(p);
 
   std::vector<int> positions(batch.positions, batch.positions + 3), row_begin(batch.row_begin, batch.row_begin + 4),
-      page_begin(batch.page_begin, batch.page_begin + 4);
+      page_begin(batch.page_begin, batch.page_begin + 4), pages(batch.pages, batch.pages + batch.n_pages);
   for (int r = 3; r < n_padded; ++r) {
     positions.push_back(-1);
     row_begin.push_back(r + 1);
     page_begin.push_back(page_begin.back());
   }
-  constexpr int kMorePages = 64;  // counted, but of no sequence
-  p.batch = {n_padded,          n_padded,    positions.data(),           row_begin.data(),
-             page_begin.data(), batch.pages, batch.n_pages + kMorePages, 1};
+  pages.resize(pages.size() + 64);  // counted, but of no sequence
+  p.batch = {n_padded,
+             n_padded,
+             positions.data(),
+             row_begin.data(),
+             page_begin.data(),
+             pages.data(),
+             static_cast<int>(pages.size()),
+             1};
   p.out = padded.data();
   ops().attention(p);
   alone.resize(padded.size(), 0);
