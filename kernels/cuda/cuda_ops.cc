@@ -46,7 +46,8 @@ class CudaOps final : public Ops {
   explicit CudaOps(const CudaSettings& settings)
       : card_(use_card(settings.card)),
         device_(stream_),
-        attention_scratch_(device_, settings.attention_scratch_bytes / sizeof(float)) {}
+        attention_scratch_(device_, settings.attention_scratch_bytes / sizeof(float)),
+        top_scratch_(device_, kTopScratchFloats) {}
 
   std::string name() const override { return str("cuda ", card_); }
   Device& device() override { return device_; }
@@ -71,6 +72,7 @@ class CudaOps final : public Ops {
   void gated_activation(const GatedActivation& p) override { launch_gated_activation(p, stream_); }
   void add(const Add& p) override { launch_add(p, stream_); }
   void select_rows(const SelectRows& p) override { launch_select_rows(p, stream_); }
+  void top_logits(const TopLogits& p) override { launch_top_logits(p, top_scratch_.data(), stream_); }
 
  private:
   const std::string card_;
@@ -78,6 +80,7 @@ class CudaOps final : public Ops {
   CudaDevice device_;
   DeviceArray<float> partial_products_;  // for the widest weight
   DeviceArray<float> attention_scratch_;
+  DeviceArray<float> top_scratch_;
 };
 
 }  // namespace

@@ -51,6 +51,9 @@ TEST_P(AllocationContract, AStepOfEveryOperationAllocatesNothing) {
   Floats x = random.normals(kRows * kWidth), y(x.size()), memory(2 * 3 * kPageTokens * kWidth);
   std::vector<int> rows(kRows);
   std::iota(rows.begin(), rows.end(), 0);
+  std::vector<int> ids(kRows * kMostBest);
+  Floats sums(2 * kRows);
+  const Floats scales(kRows, 0.7f);
   const std::vector<int> row_begin = {0, kRows}, page_begin = {0, 3}, pages = {2, 0, 1}, heads = {0, 1};
   const KvLayer kv{reinterpret_cast<std::byte*>(memory.data()),
                    2 * kPageTokens * kWidth * 4,
@@ -72,6 +75,7 @@ TEST_P(AllocationContract, AStepOfEveryOperationAllocatesNothing) {
     ops().gated_activation({x.data(), x.data(), y.data(), n_rows * kWidth, Activation::silu});
     ops().add({x.data(), y.data(), n_rows * kWidth});
     ops().select_rows({x.data(), rows.data(), y.data(), n_rows, kWidth});
+    ops().top_logits({x.data(), scales.data(), ids.data(), y.data(), sums.data(), n_rows, kWidth, 0, kMostBest});
   }
   ops().write_kv({x.data(), x.data(), kv, batch});
   ops().attention({x.data(), y.data(), heads.data(), kHeads, 0.125f, kv, batch});

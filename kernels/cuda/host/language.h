@@ -53,6 +53,12 @@ T __shfl_xor_sync(uint32_t lanes, T value, int distance) {
       emulator::meet_warp(emulator::Meeting::shuffle, {std::bit_cast<uint32_t>(value), from}, exchange)[0]);
 }
 
+inline int atomicAdd(int* sum, int value) {  // fibers give way only where they meet
+  const int before = *sum;
+  *sum += value;
+  return before;
+}
+
 inline float __fmul_rn(float a, float b) { return a * b; }
 inline float __fadd_rn(float a, float b) { return a + b; }
 inline void sincospif(float x, float* sine, float* cosine) {
@@ -67,6 +73,7 @@ T& shared_memory() {
 }
 
 inline float f32_of_bits(uint32_t bits) { return std::bit_cast<float>(bits); }
+inline uint32_t bits_of_f32(float value) { return std::bit_cast<uint32_t>(value); }
 inline float f32_of_half(uint16_t half) { return f32_of_f16(half); }
 inline uint16_t half_of_f32(float value) { return f16_of_f32(value); }
 
