@@ -4,9 +4,9 @@
 
 #include "core/base/check.h"
 #include "core/base/error.h"
+#include "kernels/cuda/cuda_device.h"
 #include "kernels/cuda/launches.h"
 #include "kernels/cuda/planar_weight.h"
-#include "kernels/cuda/runtime.h"
 
 namespace ferry {
 
@@ -16,36 +16,10 @@ namespace {
 
 const WeightView& view_of(const Weight* weight) { return static_cast<const PlanarWeight*>(weight)->view(); }
 
-class OwnStream {
- public:
-  OwnStream() : stream_(make_stream()) {}
-  ~OwnStream() { end_stream(stream_); }
-  OwnStream(const OwnStream&) = delete;
-  OwnStream& operator=(const OwnStream&) = delete;
-  operator Stream() const { return stream_; }
-
- private:
-  Stream stream_;
-};
-
-class CudaDevice final : public Device {
- public:
-  explicit CudaDevice(Stream stream) : stream_(stream) {}
-  std::byte* allocate(size_t n_bytes) override { return cuda::allocate(n_bytes); }
-  void release(std::byte* memory) noexcept override { cuda::release(memory); }
-  void upload(void* to, const void* from, size_t n_bytes) override { cuda::upload(to, from, n_bytes, stream_); }
-  void download(void* to, const void* from, size_t n_bytes) override { cuda::download(to, from, n_bytes, stream_); }
-  void* stream() const override { return stream_.handle; }
-
- private:
-  const Stream stream_;
-};
-
 class CudaOps final : public Ops {
  public:
   explicit CudaOps(const CudaSettings& settings)
       : card_(use_card(settings.card)),
-        device_(stream_),
         attention_scratch_(device_, settings.attention_scratch_bytes / sizeof(float)),
         top_scratch_(device_, kTopScratchFloats) {}
 
@@ -76,8 +50,8 @@ class CudaOps final : public Ops {
 
  private:
   const std::string card_;
-  OwnStream stream_;
   CudaDevice device_;
+  const Stream stream_ = device_.launches();
   DeviceArray<float> partial_products_;  // for the widest weight
   DeviceArray<float> attention_scratch_;
   DeviceArray<float> top_scratch_;

@@ -12,7 +12,7 @@
 #include <random>
 
 #include "core/base/error.h"
-#include "core/base/half.h"
+#include "tests/gpu/bandwidth.h"
 
 namespace ferry::gpu {
 
@@ -138,10 +138,16 @@ Bench::Bench(std::string only) : only_(std::move(only)), ops_(make_cuda_ops({}))
   l2_bytes_ = static_cast<size_t>(l2);
   constexpr size_t kBytes = size_t{1} << 30;
   const DeviceArray<std::byte> from(device(), kBytes), to(device(), kBytes);
-  const double ms = ms_of([&](int) {
-    demand(cudaMemcpyAsync(to.data(), from.data(), kBytes, cudaMemcpyDeviceToDevice, stream_of(device())), "no copy");
+  const DeviceArray<float> nowhere(device(), 1);
+  const cudaStream_t stream = stream_of(device());
+  const double by_library = ms_of([&](int) {
+    demand(cudaMemcpyAsync(to.data(), from.data(), kBytes, cudaMemcpyDeviceToDevice, stream), "no copy");
   });
-  copy_gb_s_ = 2 * static_cast<double>(kBytes) / ms / 1e6;
+  const double by_kernel = ms_of([&](int) { launch_copy(from.data(), to.data(), kBytes, stream); });
+  const double reading = ms_of([&](int) { launch_read(from.data(), kBytes, nowhere.data(), stream); });
+  const auto gb_s = [](double n_bytes, double ms) { return n_bytes / ms / 1e6; };
+  copy_gb_s_ = gb_s(2.0 * kBytes, std::min(by_library, by_kernel));
+  read_gb_s_ = gb_s(kBytes, reading);
 }
 
 Bench::~Bench() = default;
@@ -222,6 +228,7 @@ void bench_limits(Bench& bench) {
   std::cout << nlohmann::ordered_json({{"what", "limits"},
                                        {"card", bench.ops().name()},
                                        {"copy_gb_s", std::round(bench.copy_gb_s())},
+                                       {"read_gb_s", std::round(bench.read_gb_s())},
                                        {"gemm_bf16_tflop_s", std::round(bench.gemm_tflop_s(8192, 8192, 8192))}})
                    .dump()
             << std::endl;

@@ -25,6 +25,7 @@ class Bench {
   ~Bench();
 
   Device& device();
+  double read_gb_s() const { return read_gb_s_; }        // bytes read, a second; nothing is written
   double copy_gb_s() const { return copy_gb_s_; }        // bytes read and written, a second
   double gemm_tflop_s(int n_rows, int n_out, int n_in);  // cuBLASLt, bf16 in, f32 sums, random values
   Ops& ops() { return *ops_; }
@@ -51,7 +52,7 @@ class Bench {
 
   const std::string only_;
   std::unique_ptr<Ops> ops_;
-  double copy_gb_s_ = 0;
+  double copy_gb_s_ = 0, read_gb_s_ = 0;
   size_t l2_bytes_ = 0;
   std::vector<Share> shares_;
 };
