@@ -152,7 +152,7 @@ std::vector<VerifyOrder> Receiver::take_verifies(int n_ranks) {
 
 bool Receiver::verifying() const {
   return std::any_of(reservations_.begin(), reservations_.end(),
-                     [](const auto& r) { return !r.second.verifying.empty(); });
+                     [](const auto& entry) { return !entry.second.dead && !entry.second.verifying.empty(); });
 }
 
 void Receiver::verified(const wire::Attempt& attempt, int rank, const std::string& mismatch, Instant now) {

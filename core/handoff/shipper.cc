@@ -296,11 +296,11 @@ void Shipper::send_to_leader(GroupId group, const wire::LinkMessage& message) {
 // ---- events
 
 void Shipper::progress() {
+  queue_computed();
+  sums_.poll();
   while (const auto event = link_.poll()) {
     std::visit([this](const auto& e) { handle(e); }, *event);
   }
-  queue_computed();
-  sums_.poll();
   tell_measured();
 }
 
