@@ -363,6 +363,33 @@ class Tls(SecurityTest):
             old.wrap_socket(cluster.connect(), server_hostname="127.0.0.1")
         self.assertEqual(client.models.list().data[0].id, NAME)
 
+    def test_a_new_certificate_needs_no_restart_and_a_broken_one_does_no_harm(self):
+        cluster = Cluster(self, "  tls: {certificate: server.pem, key: server.key}\n", group=False)
+
+        def shown():
+            with self.trusting().wrap_socket(cluster.connect(), server_hostname="127.0.0.1") as s:
+                return s.getpeercert(binary_form=True)
+
+        def in_file():
+            return ssl.PEM_cert_to_DER_cert((self.folder / "server.pem").read_text())
+        first = in_file()
+        open_before = self.trusting().wrap_socket(cluster.connect(), server_hostname="127.0.0.1")
+        self.assertEqual(shown(), first)
+        self.issue("server", "127.0.0.1")
+        second = in_file()
+        self.assertNotEqual(second, first)
+        self.assertEqual(shown(), second)
+        open_before.sendall(HELLO)
+        self.assertIn(b"200 OK", open_before.recv(4096))
+        (self.folder / "server.pem").write_text("no certificate\n")
+        self.assertEqual([shown(), shown(), shown()], [second] * 3)
+        self.issue("server", "127.0.0.1")
+        self.assertEqual(shown(), in_file())
+        wait_until(lambda: sum("get the new certificate" in line for line in cluster.log.log) == 2, "both are reported")
+        complaints = [line for line in cluster.log.log if "get the certificate of before" in line]
+        self.assertEqual(len(complaints), 1)
+        self.assertIn("server.pem is no certificate", complaints[0])
+
     def test_leaders_prove_who_they_are_by_a_certificate(self):
         self.make("other-ca", "/CN=another CA")
         self.issue("leader", "127.0.0.1")
