@@ -131,6 +131,26 @@ class Keys(SecurityTest):
                          cluster.ask("/metrics", key=alice)[2] + cluster.ask("/debug/requests", key=alice)[2] +
                          self.keys("list", str(self.folder / "keys")).stdout)
 
+    def test_a_key_sees_its_own_requests_and_an_admins_key_all(self):
+        alice, bob, root = self.new_key("alice"), self.new_key("bob"), self.new_key("root", "--admin")
+        cluster = Cluster(self, "  keys: keys\n")
+        ids = {key: cluster.client(key).completions.with_raw_response.create(model=NAME, prompt="Hi", max_tokens=1)
+               .headers["x-request-id"] for key in (alice, bob)}
+        stream = cluster.client(alice).completions.create(model=NAME, stream=True, prompt="Once", max_tokens=1500,
+                                                            extra_body={"ignore_eos": True})
+        next(iter(stream))
+        for key, sees, running in ((alice, {ids[alice]}, 1), (bob, {ids[bob]}, 0), (root, set(ids.values()), 1)):
+            self.assertEqual({r["id"] for r in json.loads(cluster.ask("/debug/requests", key=key)[2])}, sees)
+            shown = json.loads(cluster.ask("/debug/cluster", key=key)[2])
+            self.assertEqual({r["id"] for r in shown["latest"]}, sees)
+            self.assertEqual((len(shown["in_flight"]), shown["served"]), (running, 1))
+            for id in ids.values():
+                self.assertEqual(cluster.ask("/debug/requests/" + id, key=key)[0], 200 if id in sees else 404)
+        ran = subprocess.run([FERRY, "explain", ids[alice], "--router", cluster.url, "--key", bob], capture_output=True,
+                             text=True, check=False, timeout=60)
+        self.assertEqual((ran.returncode, "tells a key of its own requests only" in ran.stderr), (1, True), ran.stderr)
+        stream.close()
+
     def test_keys_come_and_go_while_the_router_runs(self):
         alice = self.new_key("alice")
         cluster = Cluster(self, "  keys: keys\n", group=False)
