@@ -131,6 +131,18 @@ class Keys(SecurityTest):
                          cluster.ask("/metrics", key=alice)[2] + cluster.ask("/debug/requests", key=alice)[2] +
                          self.keys("list", str(self.folder / "keys")).stdout)
 
+    def test_a_benchmark_shows_a_key_and_tells_nobody(self):
+        path = pathlib.Path(self.write("alice.key", self.new_key("alice") + "\n"))
+        path.chmod(0o600)
+        cluster = Cluster(self, "  keys: keys\n")
+        bench = lambda *words: subprocess.run(  # noqa: E731
+            [FERRY, "bench", "serve", "--url", cluster.url, "--requests", "2", "--max-tokens", "2", "--prompt-tokens", "4",
+             "--json", *words], capture_output=True, text=True, check=False, timeout=120)
+        ran = bench("--key-file", str(path))
+        self.assertEqual((ran.returncode, json.loads(ran.stdout)["answered"]), (0, 2), ran.stderr)
+        self.assertNotIn(path.read_text().strip(), ran.stdout + ran.stderr)
+        self.assertIn("HTTP 401", bench().stdout)
+
     def test_a_key_sees_its_own_requests_and_an_admins_key_all(self):
         alice, bob, root = self.new_key("alice"), self.new_key("bob"), self.new_key("root", "--admin")
         cluster = Cluster(self, "  keys: keys\n")
