@@ -29,7 +29,8 @@ class CudaOps final : public Ops {
   explicit CudaOps(const CudaSettings& settings)
       : card_(usable_card(settings.card)),
         products_(settings.products),
-        attention_scratch_(device_, settings.attention_scratch_bytes / sizeof(float)) {}
+        attention_scratch_(device_, settings.attention_scratch_bytes / sizeof(float)),
+        top_scratch_(device_, kTopScratchFloats) {}
 
   std::string name() const override { return str("cuda ", card_); }
   Device& device() override { return device_; }
@@ -48,14 +49,14 @@ class CudaOps final : public Ops {
   void matmul(std::span<const Matmul> products) override {
     for (const Matmul& p : products) launch_matmul(p, view_of(p.w), products_, partial_products_.data(), stream_);
   }
-  void rope(const Rope& p) override { launch_rope(p, stream_); }
-  void write_kv(const WriteKv& p) override { launch_write_kv(p, stream_); }
+  void rotate_and_store(const RotateAndStore& p) override { launch_rotate_and_store(p, stream_); }
   void attention(const Attention& p) override {
     launch_attention(p, {.partial = attention_scratch_.data(), .n_floats = attention_scratch_.size()}, stream_);
   }
   void gated_activation(const GatedActivation& p) override { launch_gated_activation(p, stream_); }
-  void add(const Add& p) override { launch_add(p, stream_); }
+  void add_and_norm(const AddAndNorm& p) override { launch_add_and_norm(p, stream_); }
   void select_rows(const SelectRows& p) override { launch_select_rows(p, stream_); }
+  void top_logits(const TopLogits& p) override { launch_top_logits(p, top_scratch_.data(), stream_); }
 
  private:
   const std::string card_;
@@ -64,6 +65,7 @@ class CudaOps final : public Ops {
   const Stream stream_ = device_.launches();
   DeviceArray<float> partial_products_;  // for the widest weight
   DeviceArray<float> attention_scratch_;
+  DeviceArray<float> top_scratch_;
 };
 
 }  // namespace
