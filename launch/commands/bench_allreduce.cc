@@ -11,6 +11,7 @@
 #include "core/base/error.h"
 #include "launch/bench/allreduce_bench.h"
 #include "launch/commands/enum_option.h"
+#include "launch/commands/model_options.h"
 #include "launch/config/byte_size.h"
 #include "launch/io/table.h"
 #include "launch/io/terminal.h"
@@ -116,8 +117,7 @@ void add_bench_allreduce(CLI::App& bench, Chosen& chosen) {
       "  mpirun -n 2 ferry bench allreduce\n"
       "  mpirun -n 8 ferry bench allreduce --compute cuda --sizes 8192,65536 --json");
   add_enum_option(*command, "--compute", options->config.compute, "What computes, and so how ranks add up");
-  add_enum_option(*command, "--share-cards", options->config.cuda.share_cards, "Whether ranks may share a card");
-  add_enum_option(*command, "--all-reduce", options->config.cuda.all_reduce, "What ranks on cards add up by");
+  add_overrides_option(*command, options->config);
   command->add_option("--sizes", options->sizes, "Bytes")->delimiter(',')->check(CLI::Range(4, 1 << 30));
   command->add_option("--repeat", options->repeat, "Repeats; medians are shown")
       ->check(CLI::Range(1, 1000))

@@ -12,9 +12,6 @@ void add_model_options(CLI::App& command, ClusterConfig& config) {
       ->required()
       ->type_name("FILE");
   add_enum_option(command, "--compute", config.compute, "What computes");
-  add_enum_option(command, "--products", config.cuda.products, "On cards: what of an activation enters a product");
-  add_enum_option(command, "--share-cards", config.cuda.share_cards, "Whether ranks may share a card");
-  add_enum_option(command, "--all-reduce", config.cuda.all_reduce, "What ranks on cards add up by");
   command.add_option("--threads", config.threads, "Threads of each rank; default: this host's cores over its ranks");
   command.add_option("--chat-format", config.chat_format, "auto, or chatml, llama3, mistral, gemma")
       ->capture_default_str();
@@ -31,6 +28,15 @@ void add_model_options(CLI::App& command, ClusterConfig& config) {
   command.add_option("--max-batch-tokens", config.scheduling.max_batch_tokens, "Tokens of one step")
       ->capture_default_str();
   command.add_option("--max-sequences", config.scheduling.max_sequences, "Sequences at a time")->capture_default_str();
+  add_overrides_option(command, config);
+}
+
+void add_overrides_option(CLI::App& command, ClusterConfig& config) {
+  command
+      .add_option_function<Overrides>(
+          "--set", [&config](const Overrides& overrides) { apply_overrides(config, overrides); },
+          "Any key of cluster.yaml: --set cuda.products=f32")
+      ->type_name("KEY=VALUE");
 }
 
 }  // namespace ferry

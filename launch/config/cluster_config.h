@@ -194,6 +194,9 @@ ClusterConfig load_cluster(const std::filesystem::path& path, const Overrides& o
 // The same for text that was read from `file`; `model` stays as written and need not exist.
 ClusterConfig parse_cluster(const std::string& text, const std::string& file, const Overrides& overrides = {});
 
+// The same for a configuration that no file gives.
+void apply_overrides(ClusterConfig& config, const Overrides& overrides);
+
 // Every key with its value and where that comes from: "kv.page_tokens: 16 (default)", "kv.dtype: f16 (cluster.yaml:5)".
 void print_effective(ClusterConfig config, std::ostream& out);
 
