@@ -85,11 +85,17 @@ std::string why_not_on(const std::vector<CardClaim>& claims, Switch share_cards)
 
 RankCompute::RankCompute(const ClusterConfig& config, Communicator& host, const HostPlace& place, const CardNeed& need)
     : host_(host), n_threads_(config.threads.value_or(default_threads(place.ranks))) {
-  using Compute = ClusterConfig::Compute;
-  if (config.compute == Compute::cpu || config.compute == Compute::reference) return use_cpu(config);
+  if (config.compute == ClusterConfig::Compute::cpu || config.compute == ClusterConfig::Compute::reference) {
+    use_cpu(config);
+    return;
+  }
   const std::string why_not = take_card(config, place, need);
-  if (why_not.empty()) return use_card(config);
-  if (config.compute == Compute::cuda) throw Error(str("compute: cuda: ", why_not, ". Or use compute: cpu"));
+  if (why_not.empty()) {
+    use_card(config);
+    return;
+  }
+  if (config.compute == ClusterConfig::Compute::cuda)
+    throw Error(str("compute: cuda: ", why_not, ". Or use compute: cpu"));
   lock_.reset();
   use_cpu(config);
   text_ += str(" (compute: auto; not cuda: ", why_not, ")");

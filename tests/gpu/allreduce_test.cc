@@ -3,6 +3,8 @@
 #include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "core/base/error.h"
 #include "kernels/cuda/cuda_ops.h"
 #include "parallel/cuda/card_group.h"
