@@ -5,6 +5,7 @@
 #include "core/base/check.h"
 #include "core/base/error.h"
 #include "kernels/cuda/launches.h"
+#include "kernels/cuda/matmul.h"
 #include "kernels/cuda/planar_weight.h"
 #include "kernels/cuda/runtime.h"
 
@@ -45,8 +46,8 @@ class CudaOps final : public Ops {
  public:
   explicit CudaOps(const CudaSettings& settings)
       : card_(use_card(settings.card)),
-        products_(settings.products),
         device_(stream_),
+        multiplier_(settings, device_, stream_),
         attention_scratch_(device_, settings.attention_scratch_bytes / sizeof(float)) {}
 
   std::string name() const override { return str("cuda ", card_); }
@@ -54,18 +55,13 @@ class CudaOps final : public Ops {
 
   std::unique_ptr<Weight> prepare(const MatrixSlice& slice) override {
     auto weight = std::make_unique<PlanarWeight>(slice, device_);
-    const WeightView& view = weight->view();
-    const size_t n_partial = static_cast<size_t>(column_ranges(view.n_tiles, view.n_groups)) * kMostSplitRows *
-                             static_cast<size_t>(view.n_rows);
-    if (n_partial > partial_products_.size()) partial_products_ = DeviceArray<float>(device_, n_partial);
+    multiplier_.announce(weight->view());
     return weight;
   }
 
   void embed(const Embed& p) override { launch_embed(p, view_of(p.table), stream_); }
   void rms_norm(const RmsNorm& p) override { launch_rms_norm(p, stream_); }
-  void matmul(std::span<const Matmul> products) override {
-    for (const Matmul& p : products) launch_matmul(p, view_of(p.w), products_, partial_products_.data(), stream_);
-  }
+  void matmul(std::span<const Matmul> products) override { multiplier_.multiply(products); }
   void rope(const Rope& p) override { launch_rope(p, stream_); }
   void write_kv(const WriteKv& p) override { launch_write_kv(p, stream_); }
   void attention(const Attention& p) override {
@@ -77,10 +73,9 @@ class CudaOps final : public Ops {
 
  private:
   const std::string card_;
-  const Products products_;
   OwnStream stream_;
   CudaDevice device_;
-  DeviceArray<float> partial_products_;  // for the widest weight
+  Multiplier multiplier_;
   DeviceArray<float> attention_scratch_;
 };
 
