@@ -1,9 +1,8 @@
 #pragma once
-// The kernels, one launch each. All pointers are the device's; a launch computes its shape from counts that the host
-// has, and reads nothing.
+// The kernels but those of products (matmul.h), one launch each. All pointers are the device's; a launch computes its
+// shape from counts that the host has, and reads nothing.
 
 #include "core/seam/ops.h"
-#include "kernels/cuda/cuda_ops.h"
 #include "kernels/cuda/planar_weight.h"
 #include "kernels/cuda/runtime.h"
 
@@ -15,14 +14,6 @@ void launch_rotate_and_store(const RotateAndStore& p, Stream stream);
 void launch_gated_activation(const GatedActivation& p, Stream stream);
 void launch_add_and_norm(const AddAndNorm& p, Stream stream);
 void launch_select_rows(const SelectRows& p, Stream stream);
-
-// Columns are summed in ranges, one after the other, and the ranges' sums in order: how many depends on the matrix
-// alone, so a row's products are the same bits whatever rows are beside it.
-int column_ranges(int n_tiles, int n_groups);
-constexpr int kMostSplitRows = 64;  // more rows keep a card busy without sharing the columns of a row out
-
-// `partial` [column_ranges][kMostSplitRows][n_out].
-void launch_matmul(const Matmul& p, const WeightView& w, Products products, float* partial, Stream stream);
 
 // Keys are attended to in spans of so many tokens, and the spans' results are merged in order.
 constexpr int kSpanTokens = 256;

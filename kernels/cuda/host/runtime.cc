@@ -11,6 +11,7 @@ namespace ferry::cuda {
 std::string runtime_name() { return "emulated CUDA"; }
 std::string why_no_card() { return {}; }
 std::string use_card(int) { return "emulated"; }
+size_t most_shared_bytes() { return size_t{227} << 10; }
 Stream make_stream() { return {}; }
 void end_stream(Stream) noexcept {}
 void wait(Stream) {}
