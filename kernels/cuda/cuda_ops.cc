@@ -69,7 +69,12 @@ class CudaOps final : public Ops {
   void rope(const Rope& p) override { launch_rope(p, stream_); }
   void write_kv(const WriteKv& p) override { launch_write_kv(p, stream_); }
   void attention(const Attention& p) override {
-    launch_attention(p, {.partial = attention_scratch_.data(), .n_floats = attention_scratch_.size()}, stream_);
+    launch_attention(p,
+                     {.products = products_,
+                      .partial = attention_scratch_.data(),
+                      .n_floats = attention_scratch_.size(),
+                      .n_multiprocessors = n_multiprocessors_},
+                     stream_);
   }
   void gated_activation(const GatedActivation& p) override { launch_gated_activation(p, stream_); }
   void add(const Add& p) override { launch_add(p, stream_); }
@@ -78,6 +83,7 @@ class CudaOps final : public Ops {
  private:
   const std::string card_;
   const Products products_;
+  const int n_multiprocessors_ = n_multiprocessors();
   OwnStream stream_;
   CudaDevice device_;
   DeviceArray<float> partial_products_;  // for the widest weight

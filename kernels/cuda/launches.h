@@ -25,16 +25,15 @@ constexpr int kMostSplitRows = 64;  // more rows keep a card busy without sharin
 // `partial` [column_ranges][kMostSplitRows][n_out].
 void launch_matmul(const Matmul& p, const WeightView& w, Products products, float* partial, Stream stream);
 
-// Keys are attended to in spans of so many tokens, and the spans' results are merged in order.
-constexpr int kSpanTokens = 256;
-
-// Sequences of one row share their spans out over blocks, where `partial` has room for all of them: spans_of(batch)
-// times n_q_heads times (head_dim + 2) floats.
-int spans_of(const Attention& p);
-struct AttentionScratch {
+// Sequences of one row share their keys out over blocks, whose results are merged in order; how they are shared out
+// depends on the sequence's length alone. `partial` is room for those results: where one sequence's may not fit, its
+// row is one block's.
+struct AttentionMeans {
+  Products products = Products::f32;
   float* partial = nullptr;
   size_t n_floats = 0;
+  int n_multiprocessors = 1;
 };
-void launch_attention(const Attention& p, const AttentionScratch& scratch, Stream stream);
+void launch_attention(const Attention& p, const AttentionMeans& means, Stream stream);
 
 }  // namespace ferry::cuda

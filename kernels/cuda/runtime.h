@@ -18,6 +18,7 @@ std::string why_no_card();
 
 // For all that this thread does from now on; returns its name.
 std::string use_card(int index);
+int n_multiprocessors();  // of the card that this thread uses
 Stream make_stream();
 void end_stream(Stream stream) noexcept;
 void wait(Stream stream);  // until all is done; what failed on the way is thrown here

@@ -11,6 +11,7 @@ namespace ferry::cuda {
 std::string runtime_name() { return "emulated CUDA"; }
 std::string why_no_card() { return {}; }
 std::string use_card(int) { return "emulated"; }
+int n_multiprocessors() { return 2; }
 Stream make_stream() { return {}; }
 void end_stream(Stream) noexcept {}
 void wait(Stream) {}

@@ -45,6 +45,13 @@ std::string use_card(int index) {
   return properties.name;
 }
 
+int n_multiprocessors() {
+  int card = 0, n = 0;
+  demand(cudaGetDevice(&card), "no card in use");
+  demand(cudaDeviceGetAttribute(&n, cudaDevAttrMultiProcessorCount, card), "a card does not say how large it is");
+  return n;
+}
+
 Stream make_stream() {
   cudaStream_t stream = nullptr;
   demand(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "no stream");

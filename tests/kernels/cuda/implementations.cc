@@ -22,7 +22,7 @@ std::vector<Implementation> implementations() {
       constexpr double kOfRoundedFactors = 0x1p-8 + 1e-6;
       const bool is_exact = products == Products::f32;
       all.push_back({str("cuda host ", is_exact ? "f32" : "bf16", " threads ", seed), make, "",
-                     is_exact ? 1e-6 : kOfRoundedFactors});
+                     is_exact ? 1e-6 : kOfRoundedFactors, !is_exact});
     }
   }
   return all;
