@@ -21,6 +21,7 @@ class CudaOps final : public Ops {
  public:
   explicit CudaOps(const CudaSettings& settings)
       : card_(use_card(settings.card)),
+        products_(settings.products),
         multiplier_(settings, device_, stream_),
         attention_scratch_(device_, settings.attention_scratch_bytes / sizeof(float)),
         top_scratch_(device_, kTopScratchFloats) {}
@@ -39,7 +40,12 @@ class CudaOps final : public Ops {
   void matmul(std::span<const Matmul> products) override { multiplier_.multiply(products); }
   void rotate_and_store(const RotateAndStore& p) override { launch_rotate_and_store(p, stream_); }
   void attention(const Attention& p) override {
-    launch_attention(p, {.partial = attention_scratch_.data(), .n_floats = attention_scratch_.size()}, stream_);
+    launch_attention(p,
+                     {.products = products_,
+                      .partial = attention_scratch_.data(),
+                      .n_floats = attention_scratch_.size(),
+                      .n_multiprocessors = n_multiprocessors_},
+                     stream_);
   }
   void gated_activation(const GatedActivation& p) override { launch_gated_activation(p, stream_); }
   void add_and_norm(const AddAndNorm& p) override { launch_add_and_norm(p, stream_); }
@@ -48,6 +54,8 @@ class CudaOps final : public Ops {
 
  private:
   const std::string card_;
+  const Products products_;
+  const int n_multiprocessors_ = n_multiprocessors();
   CudaDevice device_;
   const Stream stream_ = device_.launches();
   Multiplier multiplier_;

@@ -25,6 +25,7 @@ std::string why_no_card();
 
 // For all that this thread does from now on; returns its name.
 std::string use_card(int index);
+int n_multiprocessors();  // of the card that this thread uses
 size_t most_shared_bytes();  // of a block, on that card
 Stream make_stream();
 void end_stream(Stream stream) noexcept;

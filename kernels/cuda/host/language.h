@@ -155,6 +155,9 @@ inline void mma_f16(float (&c)[4], const uint32_t (&a)[4], uint2 b) {
   multiply(emulator::Meeting::f16_product, multiply_f16_tiles, c, a, b);
 }
 
+using SharedPlace = std::byte*;
+inline SharedPlace shared_place(void* in_shared) { return static_cast<SharedPlace>(in_shared); }
+
 // Four matrices for a whole warp: the place of a row, in two words, and whether they are turned over → [4] of each
 // lane.
 void load_tiles(emulator::WarpWords& words);

@@ -53,6 +53,7 @@ std::string use_card(int index) {
   return properties.name;
 }
 
+int n_multiprocessors() { return attribute(cudaDevAttrMultiProcessorCount); }
 size_t most_shared_bytes() { return static_cast<size_t>(attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin)); }
 
 Stream make_stream() {
