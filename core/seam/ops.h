@@ -7,8 +7,10 @@
 // pool), cuda (a card's; in tests the same kernels on the CPU). tests/kernels holds every implementation against the
 // reference.
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -143,6 +145,28 @@ struct SelectRows {           // out[i] = x[rows[i]]
   int width = 0;
 };
 
+// What the launches of a step depend on where each row is a sequence's only one, but for what is in the device's
+// memory: two steps of one shape launch the same.
+struct StepShape {
+  int n_rows = 0;
+  int n_pages = 0;                // of all sequences
+  const std::byte* kv = nullptr;  // where the pages are
+  auto operator<=>(const StepShape&) const = default;
+};
+
+// Runs one owner's steps, which are much alike: an implementation may record the launches of a shape and replay them.
+class RepeatedSteps {
+ public:
+  virtual ~RepeatedSteps() = default;
+
+  // The shape that a step is to be padded to: at least its own, at most the largest (Ops::repeated_steps).
+  virtual StepShape padded(const StepShape& shape) const = 0;
+
+  // `launches` calls Ops, and nothing that waits or copies to the host or from it. It is not called each time: all
+  // that it passes by value or points to must follow from the shape.
+  virtual void run(const StepShape& shape, const std::function<void()>& launches) = 0;
+};
+
 class Ops {
  public:
   virtual ~Ops() = default;
@@ -150,7 +174,9 @@ class Ops {
 
   virtual Device& device() = 0;  // whose memory it computes in
 
-  virtual std::unique_ptr<Weight> prepare(const MatrixSlice& slice) = 0;  // at load, not in a step
+  // At load, not in a step.
+  virtual std::unique_ptr<Weight> prepare(const MatrixSlice& slice) = 0;
+  virtual std::unique_ptr<RepeatedSteps> repeated_steps(const StepShape& most) = 0;  // these Ops outlive them
 
   virtual void embed(const Embed& p) = 0;
   virtual void rms_norm(const RmsNorm& p) = 0;
