@@ -6,6 +6,7 @@
 
 #include "core/engine/batch.h"
 #include "core/seam/device.h"
+#include "core/seam/repeated_steps.h"
 
 namespace ferry {
 

@@ -7,10 +7,8 @@
 // pool), cuda (a card's; in tests the same kernels on the CPU). tests/kernels holds every implementation against the
 // reference.
 
-#include <compare>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -18,6 +16,7 @@
 #include "core/kv/dtype.h"
 #include "core/model/tensor.h"
 #include "core/seam/device.h"
+#include "core/seam/repeated_steps.h"
 
 namespace ferry {
 
@@ -145,27 +144,23 @@ struct SelectRows {           // out[i] = x[rows[i]]
   int width = 0;
 };
 
-// What the launches of a step depend on where each row is a sequence's only one, but for what is in the device's
-// memory: two steps of one shape launch the same.
-struct StepShape {
+// What tokens are chosen from, in place of whole rows of logits: the best ones, and the sums that say what share of a
+// row they are. A logit that is no number counts as −infinity. Sums are 0 where all logits are −infinity, and anything
+// where one is +infinity; otherwise within kSumTolerance of themselves.
+struct TopLogits {
+  const float* logits = nullptr;  // [n_rows, n_vocab]
+  const float* scales = nullptr;  // [n_rows], above zero, finite; not read where n_best is 1
+  int* ids = nullptr;             // [n_rows, n_best], the best first, the lowest first among equals; −1: no more
+  float* best = nullptr;          // [n_rows, n_best], their logits; −infinity: no more
+  float* sums = nullptr;  // [n_rows, 2]: of exp(logit − best) and of exp((logit − best) · scale); not written
+                          // where n_best is 1
   int n_rows = 0;
-  int n_pages = 0;                // of all sequences
-  const std::byte* kv = nullptr;  // where the pages are
-  auto operator<=>(const StepShape&) const = default;
+  int n_vocab = 0;
+  int first_id = 0;  // of column 0
+  int n_best = 1;    // up to kMostBest
 };
-
-// Runs one owner's steps, which are much alike: an implementation may record the launches of a shape and replay them.
-class RepeatedSteps {
- public:
-  virtual ~RepeatedSteps() = default;
-
-  // The shape that a step is to be padded to: at least its own, at most the largest (Ops::repeated_steps).
-  virtual StepShape padded(const StepShape& shape) const = 0;
-
-  // `launches` calls Ops, and nothing that waits or copies to the host or from it. It is not called each time: all
-  // that it passes by value or points to must follow from the shape.
-  virtual void run(const StepShape& shape, const std::function<void()>& launches) = 0;
-};
+constexpr int kMostBest = 64;
+constexpr double kSumTolerance = 3e-5;
 
 class Ops {
  public:
@@ -188,6 +183,7 @@ class Ops {
   virtual void gated_activation(const GatedActivation& p) = 0;
   virtual void add_and_norm(const AddAndNorm& p) = 0;
   virtual void select_rows(const SelectRows& p) = 0;
+  virtual void top_logits(const TopLogits& p) = 0;
 };
 
 }  // namespace ferry

@@ -1,7 +1,7 @@
 #pragma once
 // Steps of Ops whose launches cost nothing beside what they do: each is launched anew, without padding.
 
-#include "core/seam/ops.h"
+#include "core/seam/repeated_steps.h"
 
 namespace ferry {
 

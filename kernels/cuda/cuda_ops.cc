@@ -22,7 +22,8 @@ class CudaOps final : public Ops {
   explicit CudaOps(const CudaSettings& settings)
       : card_(use_card(settings.card)),
         products_(settings.products),
-        attention_scratch_(device_, settings.attention_scratch_bytes / sizeof(float)) {}
+        attention_scratch_(device_, settings.attention_scratch_bytes / sizeof(float)),
+        top_scratch_(device_, kTopScratchFloats) {}
 
   std::string name() const override { return str("cuda ", card_); }
   Device& device() override { return device_; }
@@ -52,6 +53,7 @@ class CudaOps final : public Ops {
   void gated_activation(const GatedActivation& p) override { launch_gated_activation(p, stream_); }
   void add_and_norm(const AddAndNorm& p) override { launch_add_and_norm(p, stream_); }
   void select_rows(const SelectRows& p) override { launch_select_rows(p, stream_); }
+  void top_logits(const TopLogits& p) override { launch_top_logits(p, top_scratch_.data(), stream_); }
 
  private:
   const std::string card_;
@@ -60,6 +62,7 @@ class CudaOps final : public Ops {
   const Stream stream_ = device_.launches();
   DeviceArray<float> partial_products_;  // for the widest weight
   DeviceArray<float> attention_scratch_;
+  DeviceArray<float> top_scratch_;
 };
 
 }  // namespace

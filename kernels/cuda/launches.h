@@ -36,4 +36,9 @@ struct AttentionScratch {
 };
 void launch_attention(const Attention& p, const AttentionScratch& scratch, Stream stream);
 
+// `scratch` holds what blocks say of parts of rows: kTopScratchFloats of them are enough for any vocabulary, and for
+// more than a batch of sequences at once of most; more rows take turns.
+constexpr size_t kTopScratchFloats = size_t{512} << 10;
+void launch_top_logits(const TopLogits& p, float* scratch, Stream stream);
+
 }  // namespace ferry::cuda

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <map>
 
-#include "core/seam/ops.h"
+#include "core/seam/repeated_steps.h"
 #include "kernels/cuda/runtime.h"
 
 namespace ferry::cuda {

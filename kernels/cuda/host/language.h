@@ -84,6 +84,12 @@ inline bool __any_sync(uint32_t lanes, bool vote) { return __ballot_sync(lanes, 
 inline int __popc(uint32_t bits) { return std::popcount(bits); }
 inline int __ffs(uint32_t bits) { return bits == 0 ? 0 : std::countr_zero(bits) + 1; }
 
+inline int atomicAdd(int* sum, int value) {  // fibers give way only where they meet
+  const int before = *sum;
+  *sum += value;
+  return before;
+}
+
 inline float __fmul_rn(float a, float b) { return a * b; }
 inline float __fadd_rn(float a, float b) { return a + b; }
 inline void sincospif(float x, float* sine, float* cosine) {
@@ -98,6 +104,7 @@ T& shared_memory() {
 }
 
 inline float f32_of_bits(uint32_t bits) { return std::bit_cast<float>(bits); }
+inline uint32_t bits_of_f32(float value) { return std::bit_cast<uint32_t>(value); }
 inline float f32_of_half(uint16_t half) { return f32_of_f16(half); }
 inline uint16_t half_of_f32(float value) { return f16_of_f32(value); }
 

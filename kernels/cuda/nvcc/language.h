@@ -20,6 +20,7 @@ __device__ T& shared_memory() {
 constexpr uint32_t kAllLanes = 0xffffffff;
 
 __device__ inline float f32_of_bits(uint32_t bits) { return __uint_as_float(bits); }
+__device__ inline uint32_t bits_of_f32(float value) { return __float_as_uint(value); }
 __device__ inline float f32_of_half(uint16_t half) { return __half2float(__ushort_as_half(half)); }
 __device__ inline uint16_t half_of_f32(float value) { return __half_as_ushort(__float2half_rn(value)); }
 
