@@ -17,9 +17,9 @@ struct StepResult {                   // on rank 0; empty on the others
   std::vector<StepReceipt> receipts;  // by rank
 };
 
-// Computes a batch over this rank's KV pages, and says when the KV of a layer is in them. Returns this rank's part of
-// the logits, [n logit rows, its part of the vocabulary], valid until the next call. Model::forward, or a simulated
-// one.
+// Computes a batch over this rank's KV pages, and says when the KV of a layer is in them, where there is somebody to be
+// told. Returns this rank's part of the logits, [n logit rows, its part of the vocabulary], valid until the next call.
+// Model::forward, or a simulated one.
 using LayerDone = std::function<void(int layer)>;
 using Compute = std::function<std::span<const float>(const Batch& batch, const LayerDone& layer_done)>;
 

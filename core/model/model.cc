@@ -1,5 +1,6 @@
 #include "core/model/model.h"
 
+#include <algorithm>
 #include <array>
 
 #include "core/base/check.h"
@@ -26,7 +27,9 @@ Model::Model(ModelConfig config, const TpSlice& slice, ModelWeights weights, Mod
       limits_(limits),
       ops_(ops),
       group_(group),
-      batch_(ops.device()),
+      repeated_steps_(ops.repeated_steps(
+          {.n_rows = std::min(limits.max_rows, limits.max_logit_rows), .n_pages = limits.max_pages})),
+      batch_(ops.device(), {.n_rows = limits.max_rows, .n_pages = limits.max_pages}),
       kv_head_of_(ops.device(), local_kv_heads(config_, slice)),
       inverse_frequencies_(ops.device(), config_.inverse_frequencies) {
   const size_t rows = limits.max_rows;
@@ -41,10 +44,27 @@ Model::Model(ModelConfig config, const TpSlice& slice, ModelWeights weights, Mod
 
 std::span<const float> Model::forward(const Batch& batch, const KvLayout& layout, std::span<std::byte> kv,
                                       const LayerDone& layer_done) {
-  const int n_rows = batch.n_rows(), n_logits = static_cast<int>(batch.logit_rows.size());
-  check(n_rows <= limits_.max_rows && n_logits <= limits_.max_logit_rows, "a batch fits the model's buffers");
-  batch_.assign(batch);
-  const BatchView& view = batch_.view();
+  const int n_logits = static_cast<int>(batch.logit_rows.size());
+  check(batch.n_rows() <= limits_.max_rows && n_logits <= limits_.max_logit_rows, "a batch fits the model's buffers");
+  const StepShape shape = {.n_rows = batch.n_rows(), .n_pages = static_cast<int>(batch.pages.size()), .kv = kv.data()};
+  const auto launches = [&] { compute(layout, kv.data(), layer_done); };
+  if (batch.is_row_each() && !layer_done && group_.in_stream()) {
+    const StepShape padded = repeated_steps_->padded(shape);
+    batch_.assign(batch, padded);
+    repeated_steps_->run(padded, std::ref(launches));
+  } else {
+    batch_.assign(batch, shape);
+    launches();
+  }
+  const std::span logits = std::span(host_logits_).first(static_cast<size_t>(n_logits) * slice_.vocab.size());
+  ops_.device().download(host_logits_.data(), logits_.data(), logits.size_bytes());
+  return logits;
+}
+
+// Launches all of a step, from the tokens of batch_ to logits_.
+void Model::compute(const KvLayout& layout, std::byte* kv, const LayerDone& layer_done) {
+  const BatchView& batch = batch_.view();
+  const int n_rows = batch.n_rows;
 
   // The vocabulary is sharded: each rank embeds the tokens it holds, zeros elsewhere.
   ops_.embed({.table = &weights_.embedding(),
@@ -53,35 +73,30 @@ std::span<const float> Model::forward(const Batch& batch, const KvLayout& layout
               .n_rows = n_rows,
               .first_token = slice_.vocab.begin,
               .scale = config_.embedding_scale});
-  group_.all_reduce_sum({hidden_.data(), static_cast<size_t>(n_rows) * config_.width});
-
-  norm(hidden_.data(), weights_.layers[0].attention_norm, normed_.data(), n_rows);
+  sum_over_ranks(hidden_, n_rows);
+  ops_.rms_norm({.x = hidden_.data(),
+                 .weight = weights_.layers[0].attention_norm.data(),
+                 .out = normed_.data(),
+                 .n_rows = n_rows,
+                 .width = config_.width,
+                 .epsilon = config_.rms_epsilon});
 
   for (int layer = 0; layer < config_.n_layers; ++layer) {
     const LayerWeights& w = weights_.layers[layer];
-    const KvLayer pages = layout.layer(kv.data(), layer);
+    const KvLayer pages = layout.layer(kv, layer);
 
     project_qkv(w, n_rows);
-    rotate_and_store(w, pages, view);
-    layer_done(layer);
-    attend(w, pages, view);  // partial_ [n_rows, width]
-    group_.all_reduce_sum({partial_.data(), static_cast<size_t>(n_rows) * config_.width});
+    rotate_and_store(w, pages, batch);
+    if (layer_done) layer_done(layer);
+    attend(w, pages, batch);  // partial_ [n_rows, width]
+    sum_over_ranks(partial_, n_rows);
     add_and_norm(w.post_attention_norm, w.ffn_norm, n_rows);
 
     feed_forward(w, n_rows);  // partial_ [n_rows, width]
-    group_.all_reduce_sum({partial_.data(), static_cast<size_t>(n_rows) * config_.width});
+    sum_over_ranks(partial_, n_rows);
     add_and_norm(w.post_ffn_norm, weights_.norm_after(layer), n_rows);
   }
-
-  ops_.select_rows({.x = normed_.data(),
-                    .rows = batch_.logit_rows(),
-                    .out = partial_.data(),
-                    .n_rows = n_logits,
-                    .width = config_.width});
-  matmul(*weights_.output, partial_.data(), logits_.data(), n_logits);
-  const std::span logits = std::span(host_logits_).first(static_cast<size_t>(n_logits) * slice_.vocab.size());
-  ops_.device().download(host_logits_.data(), logits_.data(), logits.size_bytes());
-  return logits;
+  project_logits();
 }
 
 void Model::project_qkv(const LayerWeights& w, int n_rows) {
@@ -140,13 +155,20 @@ void Model::add_and_norm(const DeviceArray<float>& post_norm, const DeviceArray<
                      .epsilon = config_.rms_epsilon});
 }
 
-void Model::norm(const float* x, const DeviceArray<float>& weight, float* out, int n_rows) {
-  ops_.rms_norm({.x = x,
-                 .weight = weight.data(),
-                 .out = out,
-                 .n_rows = n_rows,
-                 .width = static_cast<int>(weight.size()),
-                 .epsilon = config_.rms_epsilon});
+void Model::project_logits() {
+  const bool wants_all = batch_.n_logit_rows() == batch_.view().n_rows;
+  if (!wants_all) {
+    ops_.select_rows({.x = normed_.data(),
+                      .rows = batch_.logit_rows(),
+                      .out = partial_.data(),
+                      .n_rows = batch_.n_logit_rows(),
+                      .width = config_.width});
+  }
+  matmul(*weights_.output, wants_all ? normed_.data() : partial_.data(), logits_.data(), batch_.n_logit_rows());
+}
+
+void Model::sum_over_ranks(const DeviceArray<float>& x, int n_rows) {
+  group_.all_reduce_sum({x.data(), static_cast<size_t>(n_rows) * config_.width});
 }
 
 void Model::matmul(const Weight& w, const float* x, float* y, int n_rows) {

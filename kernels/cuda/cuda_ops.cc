@@ -8,6 +8,7 @@
 #include "kernels/cuda/launches.h"
 #include "kernels/cuda/matmul.h"
 #include "kernels/cuda/planar_weight.h"
+#include "kernels/cuda/recorded_steps.h"
 
 namespace ferry {
 
@@ -33,6 +34,10 @@ class CudaOps final : public Ops {
     auto weight = std::make_unique<PlanarWeight>(slice, device_);
     multiplier_.announce(weight->view());
     return weight;
+  }
+
+  std::unique_ptr<RepeatedSteps> repeated_steps(const StepShape& most) override {
+    return std::make_unique<RecordedSteps>(stream_, most);
   }
 
   void embed(const Embed& p) override { launch_embed(p, view_of(p.table), stream_); }

@@ -34,7 +34,7 @@ class FakeModel {
   // layouts: of all ranks. `kv` outlives the model.
   FakeModel(const std::vector<KvLayout>& layouts, int rank, std::span<std::byte> kv);
 
-  // This rank's part of the logits, [n logit rows, its vocabulary]. `layer_done` is told when a layer's KV is written.
+  // This rank's part of the logits, [n logit rows, its vocabulary]. `layer_done`, where there is one, is told when a layer's KV is written.
   std::span<const float> forward(const Batch& batch, const std::function<void(int layer)>& layer_done);
 
   // For each logit row, a digest of the KV it was computed from. Equal on all ranks, unless one has other KV.
