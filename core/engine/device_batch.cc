@@ -1,5 +1,7 @@
 #include "core/engine/device_batch.h"
 
+#include <bit>
+
 namespace ferry {
 
 void DeviceBatch::assign(const Batch& batch) {
@@ -10,6 +12,7 @@ void DeviceBatch::assign(const Batch& batch) {
     packed_.insert(packed_.end(), part->begin(), part->end());
     ends[n++] = packed_.size();
   }
+  for (const float scale : batch.scales) packed_.push_back(std::bit_cast<int>(scale));
   if (packed_.size() > memory_.size()) memory_ = DeviceArray<int>(device_, 2 * packed_.size());
   memory_.assign(packed_);
   view_ = batch.view();
@@ -19,6 +22,7 @@ void DeviceBatch::assign(const Batch& batch) {
   view_.page_begin = memory_.data() + ends[2];
   view_.pages = memory_.data() + ends[3];
   logit_rows_ = memory_.data() + ends[4];
+  scales_ = reinterpret_cast<const float*>(memory_.data() + ends[5]);
 }
 
 }  // namespace ferry

@@ -19,6 +19,7 @@ class DeviceBatch {
   const BatchView& view() const { return view_; }
   const int* tokens() const { return tokens_; }          // [n_rows]
   const int* logit_rows() const { return logit_rows_; }  // [n logit rows]
+  const float* scales() const { return scales_; }        // [n logit rows], where the batch has them
 
  private:
   Device& device_;
@@ -27,6 +28,7 @@ class DeviceBatch {
   BatchView view_;
   const int* tokens_ = nullptr;
   const int* logit_rows_ = nullptr;
+  const float* scales_ = nullptr;
 };
 
 }  // namespace ferry

@@ -33,14 +33,16 @@ Model::Model(ModelConfig config, const TpSlice& slice, ModelWeights weights, Mod
   for (auto* x : {&q_, &attended_}) *x = room_for(rows * slice.q_heads.size() * config_.head_dim);
   for (auto* x : {&k_, &v_}) *x = room_for(rows * slice.kv_heads.size() * config_.head_dim);
   for (auto* x : {&gate_, &up_}) *x = room_for(rows * slice.ffn.size());
-  host_logits_.resize(static_cast<size_t>(limits.max_logit_rows) * slice.vocab.size());
-  logits_ = room_for(host_logits_.size());
+  const size_t logit_rows = limits.max_logit_rows;
+  logits_ = room_for(logit_rows * slice.vocab.size());
+  digests_ = DeviceArray<int>(ops.device(), logit_rows * (2 * kMostBest + 2));
 }
 
-std::span<const float> Model::forward(const Batch& batch, const KvLayout& layout, std::span<std::byte> kv,
-                                      const LayerDone& layer_done) {
+Digests Model::forward(const Batch& batch, const KvLayout& layout, std::span<std::byte> kv,
+                       const LayerDone& layer_done) {
   const int n_rows = batch.n_rows(), n_logits = static_cast<int>(batch.logit_rows.size());
   check(n_rows <= limits_.max_rows && n_logits <= limits_.max_logit_rows, "a batch fits the model's buffers");
+  check(batch.n_best == 1 || batch.scales.size() == batch.logit_rows.size(), "each logit row has a scale");
   batch_.assign(batch);
   const BatchView& view = batch_.view();
 
@@ -78,9 +80,40 @@ std::span<const float> Model::forward(const Batch& batch, const KvLayout& layout
                     .width = config_.width});
   norm(partial_.data(), weights_.output_norm, normed_.data(), n_logits);
   matmul(*weights_.output, normed_.data(), logits_.data(), n_logits);
-  const std::span logits = std::span(host_logits_).first(static_cast<size_t>(n_logits) * slice_.vocab.size());
-  ops_.device().download(host_logits_.data(), logits_.data(), logits.size_bytes());
-  return logits;
+  return digested(batch);
+}
+
+Digests Model::digested(const Batch& batch) {
+  const size_t n_rows = batch.logit_rows.size(), n_best = n_rows * batch.n_best,
+               n_sums = batch.n_best > 1 ? 2 * n_rows : 0;
+  if (n_rows == 0) return {};
+  int* ids = digests_.data();
+  auto* best = reinterpret_cast<float*>(ids + n_best);
+  ops_.top_logits({.logits = logits_.data(),
+                   .scales = batch_.scales(),
+                   .ids = ids,
+                   .best = best,
+                   .sums = best + n_best,
+                   .n_rows = static_cast<int>(n_rows),
+                   .n_vocab = slice_.vocab.size(),
+                   .first_id = slice_.vocab.begin,
+                   .n_best = batch.n_best});
+  host_digests_.resize(2 * n_best + n_sums);
+  ops_.device().download(host_digests_.data(), ids, host_digests_.size() * sizeof(int));
+  const auto* values = reinterpret_cast<const float*>(host_digests_.data() + n_best);
+  return {.ids = {host_digests_.begin(), host_digests_.begin() + static_cast<std::ptrdiff_t>(n_best)},
+          .best = {values, values + n_best},
+          .sums = {values + n_best, values + n_best + n_sums}};
+}
+
+std::span<const float> Model::logits(const std::vector<int>& rows) {
+  const size_t n_vocab = slice_.vocab.size();
+  host_logits_.resize(rows.size() * n_vocab);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    ops_.device().download(host_logits_.data() + i * n_vocab, logits_.data() + static_cast<size_t>(rows[i]) * n_vocab,
+                           n_vocab * sizeof(float));
+  }
+  return host_logits_;
 }
 
 void Model::project_qkv(const LayerWeights& w, const BatchView& batch) {

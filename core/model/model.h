@@ -8,6 +8,7 @@
 
 #include "core/engine/batch.h"
 #include "core/engine/device_batch.h"
+#include "core/engine/digest.h"
 #include "core/kv/kv_layout.h"
 #include "core/model/model_config.h"
 #include "core/model/weights.h"
@@ -30,16 +31,18 @@ class Model {
   // Called when the keys and values of the batch's rows are in the pages of `layer`.
   using LayerDone = std::function<void(int layer)>;
 
-  // Runs the batch over this rank's KV memory, which the ops' device has: [n logit rows, local vocab], valid until the
-  // next call.
-  std::span<const float> forward(const Batch& batch, const KvLayout& layout, std::span<std::byte> kv,
-                                 const LayerDone& layer_done);
+  // Runs the batch over this rank's KV memory, which the ops' device has, and digests this rank's part of the logits.
+  Digests forward(const Batch& batch, const KvLayout& layout, std::span<std::byte> kv, const LayerDone& layer_done);
+
+  // Of the latest batch, these of its logit rows: [rows, local vocab], valid until the next call.
+  std::span<const float> logits(const std::vector<int>& rows);
 
   const ModelConfig& config() const { return config_; }
   const TpSlice& slice() const { return slice_; }
   size_t weight_bytes() const { return weights_.bytes(); }
 
  private:
+  Digests digested(const Batch& batch);
   void project_qkv(const LayerWeights& w, const BatchView& batch);
   void attend(const LayerWeights& w, const KvLayer& kv, const BatchView& batch);
   void feed_forward(const LayerWeights& w, int n_rows);
@@ -67,7 +70,9 @@ class Model {
   DeviceArray<float> gate_, up_;  // [rows, local ffn]
   DeviceArray<float> partial_;    // [rows, width], this rank's part of a sum over ranks
   DeviceArray<float> logits_;     // [logit rows, local vocab]
-  std::vector<float> host_logits_;
+  DeviceArray<int> digests_;      // what TopLogits writes, one after the other: ids, best, sums
+  std::vector<int> host_digests_;
+  std::vector<float> host_logits_;  // that were asked for
 };
 
 }  // namespace ferry
