@@ -228,7 +228,7 @@ __device__ inline void store_mean(const Attention& p, int row, int head, const S
   float* out = p.out + (static_cast<int64_t>(row) * p.n_q_heads + head) * head_dim;
 #pragma unroll
   for (int i = 0; i < kValues; ++i) {
-    if (lane + i * kWarp < head_dim) out[lane + i * kWarp] = softmax.sums[i] / softmax.total;
+    if (lane + i * kWarp < head_dim) out[lane + i * kWarp] = softmax.total > 0 ? softmax.sums[i] / softmax.total : 0;
   }
 }
 

@@ -20,6 +20,7 @@ class CudaOps final : public Ops {
  public:
   explicit CudaOps(const CudaSettings& settings)
       : card_(use_card(settings.card)),
+        products_(settings.products),
         attention_scratch_(device_, settings.attention_scratch_bytes / sizeof(float)),
         top_scratch_(device_, kTopScratchFloats) {}
 
@@ -37,19 +38,21 @@ class CudaOps final : public Ops {
 
   void embed(const Embed& p) override { launch_embed(p, view_of(p.table), stream_); }
   void rms_norm(const RmsNorm& p) override { launch_rms_norm(p, stream_); }
-  void matmul(const Matmul& p) override { launch_matmul(p, view_of(p.w), partial_products_.data(), stream_); }
-  void rope(const Rope& p) override { launch_rope(p, stream_); }
-  void write_kv(const WriteKv& p) override { launch_write_kv(p, stream_); }
+  void matmul(std::span<const Matmul> products) override {
+    for (const Matmul& p : products) launch_matmul(p, view_of(p.w), products_, partial_products_.data(), stream_);
+  }
+  void rotate_and_store(const RotateAndStore& p) override { launch_rotate_and_store(p, stream_); }
   void attention(const Attention& p) override {
     launch_attention(p, {.partial = attention_scratch_.data(), .n_floats = attention_scratch_.size()}, stream_);
   }
   void gated_activation(const GatedActivation& p) override { launch_gated_activation(p, stream_); }
-  void add(const Add& p) override { launch_add(p, stream_); }
+  void add_and_norm(const AddAndNorm& p) override { launch_add_and_norm(p, stream_); }
   void select_rows(const SelectRows& p) override { launch_select_rows(p, stream_); }
   void top_logits(const TopLogits& p) override { launch_top_logits(p, top_scratch_.data(), stream_); }
 
  private:
   const std::string card_;
+  const Products products_;
   CudaDevice device_;
   const Stream stream_ = device_.launches();
   DeviceArray<float> partial_products_;  // for the widest weight

@@ -17,6 +17,12 @@ __device__ inline int last_not_after(int x, int n, const Begin& begin) {
   return low;
 }
 
+// Whose row it is. Empty sequences begin where the next one does: the last that begins here has the row.
+__device__ inline int sequence_of(int row, const BatchView& batch) {
+  if (batch.most_rows == 1 && batch.n_sequences == batch.n_rows) return row;  // a row each: nothing to search
+  return last_not_after(row, batch.n_sequences, [&](int s) { return batch.row_begin[s]; });
+}
+
 // Keys of one token and head; its values lie KvLayer::v_bytes further.
 __device__ inline std::byte* keys_at(const KvLayer& kv, const BatchView& batch, int sequence, int token, int head) {
   const int page = batch.pages[batch.page_begin[sequence] + token / kv.page_tokens];
