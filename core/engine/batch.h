@@ -28,6 +28,9 @@ struct Batch {
     for (int s = 0; s < n_sequences(); ++s) most = std::max(most, row_begin[s + 1] - row_begin[s]);
     return most;
   }
+  bool is_row_each() const {  // one of each sequence, and its logits
+    return n_sequences() == n_rows() && most_rows() == 1 && static_cast<int>(logit_rows.size()) == n_rows();
+  }
   BatchView view() const {
     return {.n_rows = n_rows(),
             .n_sequences = n_sequences(),

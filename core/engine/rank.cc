@@ -1,5 +1,7 @@
 #include "core/engine/rank.h"
 
+#include <algorithm>
+
 #include "core/base/check.h"
 #include "core/base/codec.h"
 #include "core/base/error.h"
@@ -92,7 +94,8 @@ void Rank::compute(const Step& step) {
       if (!order.deferred) shipper_.ship_layer(order, layer, pages_of(step.batch, order.sequence));
     }
   };
-  digests_ = compute_.batch(step.batch, ship_layer);
+  const bool ships_layers = std::ranges::any_of(step.ships, [](const ShipOrder& order) { return !order.deferred; });
+  digests_ = compute_.batch(step.batch, ships_layers ? LayerDone(ship_layer) : LayerDone());
   shipper_.computed();
   for (const ShipOrder& order : step.ships) {
     const Range layers = layout_.shard().layers;

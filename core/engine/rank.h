@@ -20,8 +20,8 @@ struct StepResult {                   // on rank 0; empty on the others
 // What a rank computes with: Model, or a simulated one.
 using LayerDone = std::function<void(int layer)>;
 struct Compute {
-  // Computes a batch over this rank's KV pages, and says when the KV of a layer is in them. Returns what there is to
-  // say of this rank's part of the logits.
+  // Computes a batch over this rank's KV pages, and says when the KV of a layer is in them, where there is somebody
+  // to be told. Returns what there is to say of this rank's part of the logits.
   std::function<Digests(const Batch& batch, const LayerDone& layer_done)> batch;
   // Some of the logit rows of that batch, [rows, this rank's part of the vocabulary], valid until the next call.
   std::function<std::span<const float>(const std::vector<int>& rows)> logits;

@@ -20,6 +20,7 @@ namespace ferry {
 struct ModelLimits {
   int max_rows = 0;        // of a batch
   int max_logit_rows = 0;  // of a batch
+  int max_pages = 0;       // of a batch, those of all its sequences
 };
 
 class Model {
@@ -28,7 +29,8 @@ class Model {
   Model(ModelConfig config, const TpSlice& slice, ModelWeights weights, ModelLimits limits, Ops& ops,
         Communicator& group);
 
-  // Called when the keys and values of the batch's rows are in the pages of `layer`.
+  // Called when the keys and values of the batch's rows are in the pages of `layer`, or will be once the device has
+  // done what it was told; empty where nobody wants to know.
   using LayerDone = std::function<void(int layer)>;
 
   // Runs the batch over this rank's KV memory, which the ops' device has, and digests this rank's part of the logits.
@@ -42,13 +44,16 @@ class Model {
   size_t weight_bytes() const { return weights_.bytes(); }
 
  private:
-  Digests digested(const Batch& batch);
+  void compute(const KvLayout& layout, std::byte* kv, const LayerDone& layer_done);
   void project_qkv(const LayerWeights& w, int n_rows);
   void rotate_and_store(const LayerWeights& w, const KvLayer& kv, const BatchView& batch);
   void attend(const LayerWeights& w, const KvLayer& kv, const BatchView& batch);
   void feed_forward(const LayerWeights& w, int n_rows);
   void add_and_norm(const DeviceArray<float>& post_norm, const DeviceArray<float>& next_norm, int n_rows);
-  void norm(const float* x, const DeviceArray<float>& weight, float* out, int n_rows);
+  void project_logits();
+  void digest_logits();
+  Digests digests_of(int n_rows);
+  void sum_over_ranks(const DeviceArray<float>& x, int n_rows);
   void matmul(const Weight& w, const float* x, float* y, int n_rows);
 
   const ModelConfig config_;
@@ -57,6 +62,7 @@ class Model {
   const ModelLimits limits_;
   Ops& ops_;
   Communicator& group_;
+  const std::unique_ptr<RepeatedSteps> repeated_steps_;
   DeviceBatch batch_;                       // that runs
   DeviceArray<int> kv_head_of_;             // [local query heads]
   DeviceArray<float> inverse_frequencies_;  // [n_rotated / 2]

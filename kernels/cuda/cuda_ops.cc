@@ -7,6 +7,7 @@
 #include "kernels/cuda/cuda_device.h"
 #include "kernels/cuda/launches.h"
 #include "kernels/cuda/planar_weight.h"
+#include "kernels/cuda/recorded_steps.h"
 
 namespace ferry {
 
@@ -34,6 +35,10 @@ class CudaOps final : public Ops {
                              static_cast<size_t>(view.n_rows);
     if (n_partial > partial_products_.size()) partial_products_ = DeviceArray<float>(device_, n_partial);
     return weight;
+  }
+
+  std::unique_ptr<RepeatedSteps> repeated_steps(const StepShape& most) override {
+    return std::make_unique<RecordedSteps>(stream_, most);
   }
 
   void embed(const Embed& p) override { launch_embed(p, view_of(p.table), stream_); }

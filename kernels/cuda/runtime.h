@@ -36,6 +36,16 @@ void download(void* to, const void* from, size_t n_bytes, Stream stream);  // do
 // Either way, done when the stream gets there; the host's side is pinned, or the call waits.
 void start_copy(void* to, const void* from, size_t n_bytes, Stream stream);
 
+// Launches as they were recorded, to be done again as one. Launches of this thread alone: others may use the card.
+struct Graph {
+  void* handle = nullptr;
+};
+void begin_recording(Stream stream);  // launches are not done from here on, and no others are allowed
+Graph end_recording(Stream stream);
+void drop_recording(Stream stream) noexcept;
+void end_graph(Graph graph) noexcept;  // also one that is none
+void replay(Graph graph, Stream stream);
+
 struct Event {
   void* handle = nullptr;
 };

@@ -34,7 +34,8 @@ class FakeModel {
   // layouts: of all ranks. `kv` outlives the model.
   FakeModel(const std::vector<KvLayout>& layouts, int rank, std::span<std::byte> kv);
 
-  // What there is to say of this rank's part of the logits. `layer_done` is told when a layer's KV is written.
+  // What there is to say of this rank's part of the logits. `layer_done`, where there is one, is told
+  // when a layer's KV is written.
   Digests forward(const Batch& batch, const std::function<void(int layer)>& layer_done);
 
   // Of the latest batch, these of its logit rows: [rows, its vocabulary].

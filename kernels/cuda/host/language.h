@@ -10,6 +10,7 @@
 #include "core/base/check.h"
 #include "core/base/half.h"
 #include "kernels/cuda/host/emulator.h"
+#include "kernels/cuda/host/recorder.h"
 #include "kernels/cuda/launch_shape.h"
 
 #define __global__ static
@@ -166,7 +167,7 @@ void wait_for_copies() {
 
 template <class P>
 void launch(void (*kernel)(P), const LaunchShape& shape, const P& parameters) {
-  emulator::run(shape, [&] { kernel(parameters); });
+  emulator::do_or_record(shape.stream, [=] { emulator::run(shape, [&] { kernel(parameters); }); });
 }
 
 }  // namespace ferry::cuda
