@@ -1,5 +1,8 @@
 #include "core/engine/device_batch.h"
 
+#include <algorithm>
+#include <bit>
+
 #include "core/base/check.h"
 
 namespace ferry {
@@ -13,8 +16,9 @@ struct Places {
         row_begin(positions + n_rows),
         page_begin(row_begin + n_rows + 1),
         logit_rows(page_begin + n_rows + 1),
-        pages(logit_rows + n_rows) {}
-  const size_t tokens = 0, positions, row_begin, page_begin, logit_rows, pages;
+        scales(logit_rows + n_rows),
+        pages(scales + n_rows) {}
+  const size_t tokens = 0, positions, row_begin, page_begin, logit_rows, scales, pages;
 };
 
 size_t most_values(const StepShape& most) { return Places(most.n_rows).pages + most.n_pages; }
@@ -39,8 +43,12 @@ void DeviceBatch::assign(const Batch& batch, const StepShape& room) {
   put(batch.page_begin, to + at.page_begin);
   put(batch.logit_rows, to + at.logit_rows);
   put(batch.pages, to + at.pages);
+  const auto scales = std::span(packed_).subspan(at.scales, static_cast<size_t>(room.n_rows));
+  std::ranges::fill(scales, std::bit_cast<int>(1.0f));
+  std::ranges::transform(batch.scales, scales.begin(), [](float scale) { return std::bit_cast<int>(scale); });
   view_ = batch.view();
   n_logit_rows_ = static_cast<int>(batch.logit_rows.size());
+  n_best_ = batch.n_best;
   for (; view_.n_rows < room.n_rows; ++view_.n_rows) {
     to[at.tokens + view_.n_rows] = 0;
     to[at.positions + view_.n_rows] = -1;
@@ -56,6 +64,7 @@ void DeviceBatch::assign(const Batch& batch, const StepShape& room) {
   view_.page_begin = memory_.data() + at.page_begin;
   view_.pages = memory_.data() + at.pages;
   logit_rows_ = memory_.data() + at.logit_rows;
+  scales_ = reinterpret_cast<const float*>(memory_.data() + at.scales);
 }
 
 }  // namespace ferry

@@ -23,7 +23,9 @@ class DeviceBatch {
   const BatchView& view() const { return view_; }
   const int* tokens() const { return memory_.data(); }   // [n_rows]
   const int* logit_rows() const { return logit_rows_; }  // [n_logit_rows]
+  const float* scales() const { return scales_; }        // [n_logit_rows]
   int n_logit_rows() const { return n_logit_rows_; }
+  int n_best() const { return n_best_; }  // wanted of each logit row
 
  private:
   Device& device_;
@@ -31,7 +33,9 @@ class DeviceBatch {
   DeviceArray<int> memory_;
   BatchView view_;
   const int* logit_rows_ = nullptr;
+  const float* scales_ = nullptr;
   int n_logit_rows_ = 0;
+  int n_best_ = 1;
 };
 
 }  // namespace ferry

@@ -46,9 +46,10 @@ Model model_of(const ModelFile& file, const GroupSettings& settings, Ops& ops, C
 }
 
 Compute compute_with(Model& model, const KvLayout& layout, std::span<std::byte> kv) {
-  return [&model, layout, kv](const Batch& batch, const LayerDone& layer_done) {
-    return model.forward(batch, layout, kv, layer_done);
-  };
+  return {.batch = [&model, layout, kv](
+                       const Batch& batch,
+                       const LayerDone& layer_done) { return model.forward(batch, layout, kv, layer_done); },
+          .logits = [&model](const std::vector<int>& rows) { return model.logits(rows); }};
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "core/engine/batch.h"
 #include "core/engine/device_batch.h"
+#include "core/engine/digest.h"
 #include "core/kv/kv_layout.h"
 #include "core/model/model_config.h"
 #include "core/model/weights.h"
@@ -32,10 +33,11 @@ class Model {
   // done what it was told; empty where nobody wants to know.
   using LayerDone = std::function<void(int layer)>;
 
-  // Runs the batch over this rank's KV memory, which the ops' device has: [n logit rows, local vocab], valid until the
-  // next call.
-  std::span<const float> forward(const Batch& batch, const KvLayout& layout, std::span<std::byte> kv,
-                                 const LayerDone& layer_done);
+  // Runs the batch over this rank's KV memory, which the ops' device has, and digests this rank's part of the logits.
+  Digests forward(const Batch& batch, const KvLayout& layout, std::span<std::byte> kv, const LayerDone& layer_done);
+
+  // Of the latest batch, these of its logit rows: [rows, local vocab], valid until the next call.
+  std::span<const float> logits(const std::vector<int>& rows);
 
   const ModelConfig& config() const { return config_; }
   const TpSlice& slice() const { return slice_; }
@@ -49,6 +51,8 @@ class Model {
   void feed_forward(const LayerWeights& w, int n_rows);
   void add_and_norm(const DeviceArray<float>& post_norm, const DeviceArray<float>& next_norm, int n_rows);
   void project_logits();
+  void digest_logits();
+  Digests digests_of(int n_rows);
   void sum_over_ranks(const DeviceArray<float>& x, int n_rows);
   void matmul(const Weight& w, const float* x, float* y, int n_rows);
 
@@ -72,7 +76,9 @@ class Model {
   DeviceArray<float> gate_, up_;  // [rows, local ffn]
   DeviceArray<float> partial_;    // [rows, width], this rank's part of a sum over ranks
   DeviceArray<float> logits_;     // [logit rows, local vocab]
-  std::vector<float> host_logits_;
+  DeviceArray<int> digests_;      // what TopLogits writes, one after the other: ids, best, sums
+  std::vector<int> host_digests_;
+  std::vector<float> host_logits_;  // that were asked for
 };
 
 }  // namespace ferry

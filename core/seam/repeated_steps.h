@@ -15,6 +15,7 @@ struct StepShape {
   int n_rows = 0;
   int n_pages = 0;                // of all sequences
   const std::byte* kv = nullptr;  // where the pages are
+  int n_best = 1;                 // wanted of each row's logits
   auto operator<=>(const StepShape&) const = default;
 };
 

@@ -28,7 +28,8 @@ RecordedSteps::~RecordedSteps() {
 StepShape RecordedSteps::padded(const StepShape& shape) const {
   return {.n_rows = std::min(bucket_of_rows(shape.n_rows), most_.n_rows),
           .n_pages = std::min(bucket_of_pages(shape.n_pages), most_.n_pages),
-          .kv = shape.kv};
+          .kv = shape.kv,
+          .n_best = shape.n_best};
 }
 
 void RecordedSteps::run(const StepShape& shape, const std::function<void()>& launches) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/base/check.h"
+#include "core/base/codec.h"
 
 namespace ferry {
 
@@ -54,7 +55,7 @@ void ModelBench::append(Batch& batch, int sequence, Range positions, const int* 
   batch.page_begin.push_back(static_cast<int>(batch.pages.size()));
 }
 
-std::span<const float> ModelBench::run(const Batch& batch) {
+Digests ModelBench::run(const Batch& batch) {
   return model_.forward(batch, layout_, {kv_.data(), kv_.size()}, {});
 }
 
@@ -96,19 +97,23 @@ ModelBench::Next ModelBench::next_cached(const std::vector<int>& tokens, int n_i
     Batch batch;
     append(batch, 0, {begin, end}, tokens.data() + begin);
     if (end == n) batch.logit_rows.push_back(end - begin - 1);
-    const auto logits = run(batch);
-    if (end == n) next.token = best_token(logits);
+    const Digests digests = run(batch);
+    if (end == n) next.token = best_token(batch, digests);
   }
   next.seconds = seconds_since(start);
   return next;
 }
 
 // On every rank the same: each offers its best, rank 0 decides and tells.
-int ModelBench::best_token(std::span<const float> mine) {
-  std::vector<float> all(group_.rank() == 0 ? file_.config.n_vocab : 0);
-  group_.gather(mine, all);
+int ModelBench::best_token(const Batch& batch, const Digests& mine) {
+  std::vector<Digests> digests;
+  for (const std::string& bytes : group_.gather_bytes(pack(mine))) {
+    const auto one = unpack<Digests>(bytes);
+    check(one.has_value(), "a rank offers a digest");
+    digests.push_back(*one);
+  }
   std::string best;
-  if (group_.rank() == 0) best = std::to_string(std::max_element(all.begin(), all.end()) - all.begin());
+  if (group_.rank() == 0) best = std::to_string(merged(digests, batch)[0].best[0].id);
   group_.broadcast(best, [] {});
   return std::stoi(best);
 }

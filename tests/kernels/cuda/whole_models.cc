@@ -40,7 +40,9 @@ class Reading {
     for (size_t i = 0; i < batch.pages.size(); ++i) batch.pages[i] = static_cast<int>(i * 7 % kPages);
     batch.page_begin.push_back(static_cast<int>(batch.pages.size()));
     batch.logit_rows = {batch.n_rows() - 1};
-    const auto logits = model_.forward(batch, layout_, {kv_.data(), kv_.size()}, {});
+    const Digests digests = model_.forward(batch, layout_, {kv_.data(), kv_.size()}, {});
+    const auto logits = model_.logits({0});
+    EXPECT_EQ(digests.ids, std::vector<int>{static_cast<int>(std::ranges::max_element(logits) - logits.begin())});
     return {logits.begin(), logits.end()};
   }
 
