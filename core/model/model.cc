@@ -1,5 +1,7 @@
 #include "core/model/model.h"
 
+#include <array>
+
 #include "core/base/check.h"
 
 namespace ferry {
@@ -84,9 +86,11 @@ std::span<const float> Model::forward(const Batch& batch, const KvLayout& layout
 }
 
 void Model::project_qkv(const LayerWeights& w, const BatchView& batch) {
-  matmul(*w.q, normed_.data(), q_.data(), batch.n_rows, w.q_bias);
-  matmul(*w.k, normed_.data(), k_.data(), batch.n_rows, w.k_bias);
-  matmul(*w.v, normed_.data(), v_.data(), batch.n_rows, w.v_bias);
+  const float* x = normed_.data();
+  const int n_rows = batch.n_rows;
+  ops_.matmul(std::array<Matmul, 3>{{{w.q.get(), x, q_.data(), w.q_bias.data(), n_rows},
+                                     {w.k.get(), x, k_.data(), w.k_bias.data(), n_rows},
+                                     {w.v.get(), x, v_.data(), w.v_bias.data(), n_rows}}});
   head_norm_and_rope(q_.data(), w.q_norm, slice_.q_heads.size(), batch);
   head_norm_and_rope(k_.data(), w.k_norm, slice_.kv_heads.size(), batch);
 }
@@ -103,8 +107,9 @@ void Model::attend(const LayerWeights& w, const KvLayer& kv, const BatchView& ba
 }
 
 void Model::feed_forward(const LayerWeights& w, int n_rows) {
-  matmul(*w.gate, normed_.data(), gate_.data(), n_rows);
-  matmul(*w.up, normed_.data(), up_.data(), n_rows);
+  const float* x = normed_.data();
+  ops_.matmul(std::array<Matmul, 2>{
+      {{w.gate.get(), x, gate_.data(), nullptr, n_rows}, {w.up.get(), x, up_.data(), nullptr, n_rows}}});
   ops_.gated_activation({.gate = gate_.data(),
                          .up = up_.data(),
                          .out = gate_.data(),
@@ -139,8 +144,8 @@ void Model::head_norm_and_rope(float* x, const DeviceArray<float>& weight, int n
              .pairs = config_.rope_pairs});
 }
 
-void Model::matmul(const Weight& w, const float* x, float* y, int n_rows, const DeviceArray<float>& bias) {
-  ops_.matmul({.w = &w, .x = x, .y = y, .bias = bias.data(), .n_rows = n_rows});
+void Model::matmul(const Weight& w, const float* x, float* y, int n_rows) {
+  ops_.matmul({.w = &w, .x = x, .y = y, .n_rows = n_rows});
 }
 
 }  // namespace ferry

@@ -46,7 +46,7 @@ class Model {
   void add_to_residual(const DeviceArray<float>& post_norm, int n_rows);
   void norm(const float* x, const DeviceArray<float>& weight, float* out, int n_rows);
   void head_norm_and_rope(float* x, const DeviceArray<float>& weight, int n_heads, const BatchView& batch);
-  void matmul(const Weight& w, const float* x, float* y, int n_rows, const DeviceArray<float>& bias = {});
+  void matmul(const Weight& w, const float* x, float* y, int n_rows);
 
   const ModelConfig config_;
   const TpSlice slice_;

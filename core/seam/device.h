@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/seam/clock.h"
+
 namespace ferry {
 
 // A point in one of the orders of what a device was told: launches, copies to it, copies from it.
@@ -44,10 +46,12 @@ class Device {
   // What launches and copies are ordered by (a cudaStream_t); null where each is done at return.
   virtual void* stream() const { return nullptr; }
 
-  // `look` is called again and again while a call waits for the device, until its owner sets another or an empty one;
-  // what it throws ends the wait. For whoever can tell that the device will never be done, as when it waits for a rank
-  // that has died; and for whoever has something to do meanwhile.
-  virtual void watch(const void* owner, std::function<void()> look) = 0;
+  // `look` is called again and again while a call waits for the device, and once when that is done, with how long it
+  // has waited, until its owner sets another or an empty one; what it throws ends the wait. For whoever can tell that
+  // the device will never be done, as when it waits for a rank that has died, or gave up; and for whoever has something
+  // to do meanwhile.
+  using Look = std::function<void(Duration waited)>;
+  virtual void watch(const void* owner, Look look) = 0;
   virtual Mark mark() = 0;              // behind all launches so far
   virtual bool reached(Mark mark) = 0;  // at once; Error when something before it failed
 

@@ -149,7 +149,9 @@ class Ops {
 
   virtual void embed(const Embed& p) = 0;
   virtual void rms_norm(const RmsNorm& p) = 0;
-  virtual void matmul(const Matmul& p) = 0;
+  // Products of one x (and n_rows), each into a y of its own: what is prepared of x serves all of them.
+  virtual void matmul(std::span<const Matmul> products) = 0;
+  void matmul(const Matmul& p) { matmul(std::span(&p, 1)); }
   virtual void rope(const Rope& p) = 0;
   virtual void write_kv(const WriteKv& p) = 0;
   virtual void attention(const Attention& p) = 0;

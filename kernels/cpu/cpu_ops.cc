@@ -55,15 +55,8 @@ class CpuOps final : public Ops {
     for_each_rows(p.n_rows, p.width, [&](int begin, int end) { kernels_.rms_norm(p, begin, end); });
   }
 
-  void matmul(const Matmul& p) override {
-    if (p.n_rows == 0) return;
-    const PackedMatrix& w = packed(p.w);
-    const int64_t panel_multiplies = int64_t{kernels_.lanes} * w.n_cols() * p.n_rows;
-    const int64_t grain =
-        (grain_of(kGrainMultiplies, panel_multiplies) + kPanelsTogether - 1) / kPanelsTogether * kPanelsTogether;
-    pool_.for_each_range(w.n_panels(), grain, [&](int64_t begin, int64_t end, int) {
-      kernels_.matmul[w.format()](w.view(), p, {static_cast<int>(begin), static_cast<int>(end)});
-    });
+  void matmul(std::span<const Matmul> products) override {
+    for (const Matmul& p : products) multiply(p);
   }
 
   void rope(const Rope& p) override {
@@ -97,6 +90,17 @@ class CpuOps final : public Ops {
   }
 
  private:
+  void multiply(const Matmul& p) {
+    if (p.n_rows == 0) return;
+    const PackedMatrix& w = packed(p.w);
+    const int64_t panel_multiplies = int64_t{kernels_.lanes} * w.n_cols() * p.n_rows;
+    const int64_t grain =
+        (grain_of(kGrainMultiplies, panel_multiplies) + kPanelsTogether - 1) / kPanelsTogether * kPanelsTogether;
+    pool_.for_each_range(w.n_panels(), grain, [&](int64_t begin, int64_t end, int) {
+      kernels_.matmul[w.format()](w.view(), p, {static_cast<int>(begin), static_cast<int>(end)});
+    });
+  }
+
   static constexpr int64_t kPanelsTogether = 4;  // that a kernel takes at once
 
   template <class F>

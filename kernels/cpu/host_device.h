@@ -14,7 +14,7 @@ class HostDevice final : public Device {
   void release(std::byte* memory) noexcept override;
   void upload(void* to, const void* from, size_t n_bytes) override;
   void download(void* to, const void* from, size_t n_bytes) override;
-  void watch(const void*, std::function<void()>) override {}
+  void watch(const void*, Look) override {}
 
   Mark mark() override { return {}; }
   bool reached(Mark) override { return true; }

@@ -136,17 +136,8 @@ class ReferenceOps final : public Ops {
     }
   }
 
-  void matmul(const Matmul& p) override {
-    const MatrixSlice& w = slice_of(p.w);
-    const int n_in = w.n_cols(), n_out = w.n_rows();
-    const std::span weights = std::span(weights_row_).first(static_cast<size_t>(n_in));
-    for (int o = 0; o < n_out; ++o) {
-      dequantize_row(w, o, weights);
-      const double bias = p.bias ? static_cast<double>(p.bias[o]) : 0;
-      for (int r = 0; r < p.n_rows; ++r) {
-        row_at(p.y, r, n_out)[o] = static_cast<float>(dot(row_at(p.x, r, n_in), weights.data(), n_in) + bias);
-      }
-    }
+  void matmul(std::span<const Matmul> products) override {
+    for (const Matmul& p : products) multiply(p);
   }
 
   void rope(const Rope& p) override {
@@ -197,6 +188,19 @@ class ReferenceOps final : public Ops {
   }
 
  private:
+  void multiply(const Matmul& p) {
+    const MatrixSlice& w = slice_of(p.w);
+    const int n_in = w.n_cols(), n_out = w.n_rows();
+    const std::span weights = std::span(weights_row_).first(static_cast<size_t>(n_in));
+    for (int o = 0; o < n_out; ++o) {
+      dequantize_row(w, o, weights);
+      const double bias = p.bias ? static_cast<double>(p.bias[o]) : 0;
+      for (int r = 0; r < p.n_rows; ++r) {
+        row_at(p.y, r, n_out)[o] = static_cast<float>(dot(row_at(p.x, r, n_in), weights.data(), n_in) + bias);
+      }
+    }
+  }
+
   HostDevice device_;
   std::vector<float> weights_row_;  // as wide as the widest weight prepared
 };

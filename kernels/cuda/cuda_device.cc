@@ -13,7 +13,7 @@ uint64_t start(std::span<const DeviceCopy> copies, MarkedStream& stream) {
 
 }  // namespace
 
-void CudaDevice::watch(const void* owner, std::function<void()> look) {
+void CudaDevice::watch(const void* owner, Look look) {
   looks_.erase(owner);
   if (look) looks_[owner] = std::move(look);
 }

@@ -11,14 +11,14 @@ namespace ferry::cuda {
 
 class CudaDevice final : public Device {  // the card that this thread uses
  public:
-  Stream launches() const { return {.handle = Stream(launches_).handle, .watch = &look_around_}; }
+  Stream launches() const { return {.handle = Stream(launches_).handle, .look = &look_around_}; }
 
   std::byte* allocate(size_t n_bytes) override { return cuda::allocate(n_bytes); }
   void release(std::byte* memory) noexcept override { cuda::release(memory); }
   void upload(void* to, const void* from, size_t n_bytes) override { cuda::upload(to, from, n_bytes, launches()); }
   void download(void* to, const void* from, size_t n_bytes) override { cuda::download(to, from, n_bytes, launches()); }
   void* stream() const override { return launches().handle; }
-  void watch(const void* owner, std::function<void()> look) override;
+  void watch(const void* owner, Look look) override;
 
   Mark mark() override { return {.order = kLaunches, .number = launches_.mark()}; }
   bool reached(Mark mark) override;
@@ -31,9 +31,9 @@ class CudaDevice final : public Device {  // the card that this thread uses
  private:
   enum Order { kLaunches, kUploads, kDownloads };
 
-  std::map<const void*, std::function<void()>> looks_;  // by owner
-  const std::function<void()> look_around_ = [this] {
-    for (const auto& [owner, look] : looks_) look();
+  std::map<const void*, Look> looks_;  // by owner
+  const Look look_around_ = [this](Duration waited) {
+    for (const auto& [owner, look] : looks_) look(waited);
   };
   MarkedStream launches_, uploads_, downloads_;
 };

@@ -19,7 +19,9 @@ const WeightView& view_of(const Weight* weight) { return static_cast<const Plana
 class CudaOps final : public Ops {
  public:
   explicit CudaOps(const CudaSettings& settings)
-      : card_(use_card(settings.card)), attention_scratch_(device_, settings.attention_scratch_bytes / sizeof(float)) {}
+      : card_(use_card(settings.card)),
+        products_(settings.products),
+        attention_scratch_(device_, settings.attention_scratch_bytes / sizeof(float)) {}
 
   std::string name() const override { return str("cuda ", card_); }
   Device& device() override { return device_; }
@@ -35,7 +37,9 @@ class CudaOps final : public Ops {
 
   void embed(const Embed& p) override { launch_embed(p, view_of(p.table), stream_); }
   void rms_norm(const RmsNorm& p) override { launch_rms_norm(p, stream_); }
-  void matmul(const Matmul& p) override { launch_matmul(p, view_of(p.w), partial_products_.data(), stream_); }
+  void matmul(std::span<const Matmul> products) override {
+    for (const Matmul& p : products) launch_matmul(p, view_of(p.w), products_, partial_products_.data(), stream_);
+  }
   void rope(const Rope& p) override { launch_rope(p, stream_); }
   void write_kv(const WriteKv& p) override { launch_write_kv(p, stream_); }
   void attention(const Attention& p) override {
@@ -47,6 +51,7 @@ class CudaOps final : public Ops {
 
  private:
   const std::string card_;
+  const Products products_;
   CudaDevice device_;
   const Stream stream_ = device_.launches();
   DeviceArray<float> partial_products_;  // for the widest weight

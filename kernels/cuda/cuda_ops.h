@@ -1,8 +1,7 @@
 #pragma once
 // Ops on an NVIDIA card. In a build without CUDA, no_cuda.cc stands behind this.
 //
-// Arithmetic is that of f32 (bf16_terms.h); a row's results do not depend on the rows beside it, nor on where its chunk
-// of the prompt began.
+// A row's results do not depend on the rows beside it, nor on where its chunk of the prompt began.
 
 #include <memory>
 #include <string>
@@ -11,8 +10,13 @@
 
 namespace ferry {
 
+// How activations enter products on the tensor cores: whole, as three terms of bf16, or rounded to one. Weights keep
+// all their bits, and sums are f32, in both.
+enum class Products : uint8_t { f32, bf16 };
+
 struct CudaSettings {
   int card = 0;
+  Products products = Products::bf16;
   size_t attention_scratch_bytes = size_t{64} << 20;  // for contexts that blocks share out; less costs speed only
 };
 

@@ -3,6 +3,7 @@
 // has, and reads nothing.
 
 #include "core/seam/ops.h"
+#include "kernels/cuda/cuda_ops.h"
 #include "kernels/cuda/planar_weight.h"
 #include "kernels/cuda/runtime.h"
 
@@ -22,7 +23,7 @@ int column_ranges(int n_tiles, int n_groups);
 constexpr int kMostSplitRows = 64;  // more rows keep a card busy without sharing the columns of a row out
 
 // `partial` [column_ranges][kMostSplitRows][n_out].
-void launch_matmul(const Matmul& p, const WeightView& w, float* partial, Stream stream);
+void launch_matmul(const Matmul& p, const WeightView& w, Products products, float* partial, Stream stream);
 
 // Keys are attended to in spans of so many tokens, and the spans' results are merged in order.
 constexpr int kSpanTokens = 256;

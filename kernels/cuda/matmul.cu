@@ -28,9 +28,9 @@ int column_ranges(int n_tiles, int n_groups) {
   return std::clamp(parts_of(kBlocksForACard, n_blocks), 1, std::clamp(n_groups / kGroupsOfARange, 1, kMost));
 }
 
-void launch_matmul(const Matmul& p, const WeightView& w, float* partial, Stream stream) {
+void launch_matmul(const Matmul& p, const WeightView& w, Products products, float* partial, Stream stream) {
   if (p.n_rows == 0) return;
-  MatmulTask task = {.p = p, .w = w, .n_ranges = column_ranges(w.n_tiles, w.n_groups)};
+  MatmulTask task = {.p = p, .w = w, .products = products, .n_ranges = column_ranges(w.n_tiles, w.n_groups)};
   if (task.n_ranges > 1 && p.n_rows <= kMostSplitRows) task.partial = partial;
   with_codes(w.format, [&](auto codes) { launch_matmul_of<codes>(task, stream); });
   if (task.partial != nullptr) {

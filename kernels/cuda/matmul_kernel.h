@@ -19,14 +19,15 @@ constexpr int kColumnsOfTile = 8;  // rows of x
 struct MatmulTask {
   Matmul p;
   WeightView w;
+  Products products = Products::f32;
   float* partial = nullptr;  // [n_ranges][n_rows][n_out]: ranges are shared out
   int n_ranges = 1;
 };
 
-template <int kXTiles>
+template <int kXTiles, int kXTerms>
 struct MatmulShared {
   static constexpr int kGroups = kXTiles == 1 ? 4 : 2;  // staged at once
-  uint2 x[kGroups][2][kXTiles][kTerms][kWarp];          // as mma_bf16 wants it
+  uint2 x[kGroups][2][kXTiles][kXTerms][kWarp];         // as mma_bf16 wants it
   float sums[kGroups][kXTiles * kColumnsOfTile];        // of a row's columns in a group
 };
 
@@ -39,8 +40,9 @@ __device__ inline float4 four_of_x(const MatmulTask& task, int row, int column) 
 }
 
 // The terms of x's rows from `x_row` on, for the groups from `group` to `end`.
-template <int kXTiles>
-__device__ inline void stage(const MatmulTask& task, int x_row, int group, int end, MatmulShared<kXTiles>& shared) {
+template <int kXTiles, int kXTerms>
+__device__ inline void stage(const MatmulTask& task, int x_row, int group, int end,
+                             MatmulShared<kXTiles, kXTerms>& shared) {
   const int warp = static_cast<int>(threadIdx.x) / kWarp, lane = static_cast<int>(threadIdx.x) % kWarp;
   for (int item = warp; item < (end - group) * kXTiles; item += kMatmulWarps) {
     const int g = item / kXTiles, tile = item % kXTiles;
@@ -49,12 +51,17 @@ __device__ inline void stage(const MatmulTask& task, int x_row, int group, int e
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       const float4 x = four_of_x(task, x_row + row, (group + g) * kGroupColumns + half * 16 + lane % 4 * 4);
-      uint32_t even[kTerms], odd[kTerms];
+      uint32_t even[kXTerms], odd[kXTerms];
       split(x.x, x.z, even);
       split(x.y, x.w, odd);
+      float heard = 0;  // the sum of what the terms hold
 #pragma unroll
-      for (int term = 0; term < kTerms; ++term) shared.x[g][half][tile][term][lane] = make_uint2(even[term], odd[term]);
-      sum += (x.x + x.y) + (x.z + x.w);
+      for (int term = 0; term < kXTerms; ++term) {
+        shared.x[g][half][tile][term][lane] = make_uint2(even[term], odd[term]);
+        heard +=
+            (low_of_pair(even[term]) + high_of_pair(even[term])) + (low_of_pair(odd[term]) + high_of_pair(odd[term]));
+      }
+      sum += kXTerms == kTerms ? (x.x + x.y) + (x.z + x.w) : heard;
     }
     sum += __shfl_xor_sync(kAllLanes, sum, 1);
     sum += __shfl_xor_sync(kAllLanes, sum, 2);
@@ -63,11 +70,11 @@ __device__ inline void stage(const MatmulTask& task, int x_row, int group, int e
 }
 
 // part += codes · x for 16 columns, the smallest terms first.
-template <Codes kCodes>
-__device__ __forceinline__ void multiply(const Fragments<kCodes>& codes, int half, const uint2 (&x)[kTerms][kWarp],
+template <Codes kCodes, int kXTerms>
+__device__ __forceinline__ void multiply(const Fragments<kCodes>& codes, int half, const uint2 (&x)[kXTerms][kWarp],
                                          int lane, float (&part)[4]) {
 #pragma unroll
-  for (int term = kTerms - 1; term >= 0; --term) {
+  for (int term = kXTerms - 1; term >= 0; --term) {
     const uint2 b = x[term][lane];
 #pragma unroll
     for (int code_term = kCodeTerms<kCodes> - 1; code_term >= 0; --code_term) {
@@ -78,9 +85,10 @@ __device__ __forceinline__ void multiply(const Fragments<kCodes>& codes, int hal
 }
 
 // sums += the products of a tile of weights and the staged rows of x, over one group of columns.
-template <Codes kCodes, int kXTiles>
-__device__ __forceinline__ void multiply_group(const WeightView& w, int64_t group, const MatmulShared<kXTiles>& shared,
-                                               int staged, float (&sums)[kXTiles][4]) {
+template <Codes kCodes, int kXTiles, int kXTerms>
+__device__ __forceinline__ void multiply_group(const WeightView& w, int64_t group,
+                                               const MatmulShared<kXTiles, kXTerms>& shared, int staged,
+                                               float (&sums)[kXTiles][4]) {
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
   Fragments<kCodes> codes;
   load(w, group, lane, codes);
@@ -121,9 +129,9 @@ __device__ inline void for_each_result(const MatmulTask& task, int tile, int x_r
   }
 }
 
-template <Codes kCodes, int kXTiles>
+template <Codes kCodes, int kXTiles, int kXTerms>
 __global__ void __launch_bounds__(kMatmulThreads) matmul(const MatmulTask task) {
-  using Shared = MatmulShared<kXTiles>;
+  using Shared = MatmulShared<kXTiles, kXTerms>;
   Shared& shared = shared_memory<Shared>();
   const WeightView& w = task.w;
   const int tile = static_cast<int>(blockIdx.x) * kMatmulWarps + static_cast<int>(threadIdx.x) / kWarp;
@@ -161,17 +169,24 @@ __global__ void __launch_bounds__(kMatmulThreads) matmul(const MatmulTask task) 
   });
 }
 
+template <Codes kCodes, int kXTiles, int kXTerms>
+void launch_matmul_of(const MatmulTask& task, Stream stream) {
+  const LaunchShape shape = {{parts_of(task.w.n_tiles, kMatmulWarps), parts_of(task.p.n_rows, kXTiles * kColumnsOfTile),
+                              task.partial != nullptr ? task.n_ranges : 1},
+                             kMatmulThreads,
+                             sizeof(MatmulShared<kXTiles, kXTerms>),
+                             stream};
+  launch(matmul<kCodes, kXTiles, kXTerms>, shape, task);
+}
+
 template <Codes kCodes>
 void launch_matmul_of(const MatmulTask& task, Stream stream) {
-  const int n_blocks = parts_of(task.w.n_tiles, kMatmulWarps);
-  const int n_shared_out = task.partial != nullptr ? task.n_ranges : 1;
-  constexpr int kFew = kColumnsOfTile, kXTiles = 4;
-  if (task.p.n_rows <= kFew) {
-    launch(matmul<kCodes, 1>, {{n_blocks, 1, n_shared_out}, kMatmulThreads, sizeof(MatmulShared<1>), stream}, task);
+  const bool is_few = task.p.n_rows <= kColumnsOfTile;
+  constexpr int kXTiles = 4;
+  if (task.products == Products::f32) {
+    (is_few ? launch_matmul_of<kCodes, 1, kTerms> : launch_matmul_of<kCodes, kXTiles, kTerms>)(task, stream);
   } else {
-    const int n_x_blocks = parts_of(task.p.n_rows, kXTiles * kColumnsOfTile);
-    launch(matmul<kCodes, kXTiles>,
-           {{n_blocks, n_x_blocks, n_shared_out}, kMatmulThreads, sizeof(MatmulShared<kXTiles>), stream}, task);
+    (is_few ? launch_matmul_of<kCodes, 1, 1> : launch_matmul_of<kCodes, kXTiles, 1>)(task, stream);
   }
 }
 

@@ -8,11 +8,13 @@
 #include <span>
 #include <string>
 
+#include "core/seam/clock.h"
+
 namespace ferry::cuda {
 
 struct Stream {
   void* handle = nullptr;
-  const std::function<void()>* watch = nullptr;  // called while somebody waits; may throw
+  const std::function<void(Duration)>* look = nullptr;  // as Device::watch has it
 };
 
 std::string runtime_name();  // "CUDA 13.0"

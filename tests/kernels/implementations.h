@@ -15,7 +15,8 @@ namespace ferry {
 struct Implementation {
   std::string name;
   std::function<std::unique_ptr<Ops>()> make;
-  std::string missing;  // why this machine cannot run it; empty where it can
+  std::string missing;              // why this machine cannot run it; empty where it can
+  double product_tolerance = 1e-6;  // of Ops::matmul, times the sum of its absolute products
 };
 
 inline std::ostream& operator<<(std::ostream& out, const Implementation& i) { return out << i.name; }

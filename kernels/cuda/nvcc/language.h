@@ -30,6 +30,19 @@ __device__ inline uint32_t bf16_pair(float low, float high) {
   return pair;
 }
 
+__device__ inline uint32_t f16_pair(float low, float high) {
+  uint32_t pair;
+  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
+  return pair;
+}
+
+// 2 to the power of `exponent`, to about 2⁻²²; what is below f32's normal numbers is 0.
+__device__ inline float quick_exp2(float exponent) {
+  float power;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(power) : "f"(exponent));
+  return power;
+}
+
 // a − b, half by half. The product with one is there because Ampere has no subtraction of pairs.
 __device__ inline uint32_t bf16_pair_minus(uint32_t a, uint32_t b) {
   constexpr uint32_t kOnes = 0x3f803f80, kSigns = 0x80008000;
@@ -45,6 +58,49 @@ __device__ inline void mma_bf16(float (&c)[4], const uint32_t (&a)[4], uint2 b) 
   asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
       : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b.x), "r"(b.y));
+}
+
+// The same with f16 in a and b.
+__device__ inline void mma_f16(float (&c)[4], const uint32_t (&a)[4], uint2 b) {
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b.x), "r"(b.y));
+}
+
+__device__ inline uint32_t shared_address(const void* in_shared) {
+  return static_cast<uint32_t>(__cvta_generic_to_shared(in_shared));
+}
+
+// Four 8 × 8 matrices of 16-bit values from shared memory. Lane l names row l % 8 of matrix l / 8: 16 bytes, aligned.
+// Of each matrix it gets the values 2t and 2t + 1 of row g, with g = l / 4 and t = l % 4.
+__device__ inline void load_matrices(uint32_t (&pairs)[4], const void* row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
+               : "=r"(pairs[0]), "=r"(pairs[1]), "=r"(pairs[2]), "=r"(pairs[3])
+               : "r"(shared_address(row)));
+}
+
+// The same of the matrices turned over: value g of the rows 2t and 2t + 1.
+__device__ inline void load_matrices_turned(uint32_t (&pairs)[4], const void* row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
+               : "=r"(pairs[0]), "=r"(pairs[1]), "=r"(pairs[2]), "=r"(pairs[3])
+               : "r"(shared_address(row)));
+}
+
+// 16 bytes, aligned, from memory to shared memory; zeros instead where they are not `wanted`: `from` is not read then.
+// They are there for this thread after a wait_for_copies, and for others after a barrier on top.
+__device__ inline void copy_async(void* to_shared, const void* from, bool wanted) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(to_shared)), "l"(from),
+               "r"(wanted ? 16 : 0)
+               : "memory");
+}
+
+// The copies that this thread began since the last call are a group, which may be empty.
+__device__ inline void end_copy_group() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+
+// Until all of this thread's groups but the `kNewest` last ones are there.
+template <int kNewest>
+__device__ inline void wait_for_copies() {
+  asm volatile("cp.async.wait_group %0;" ::"n"(kNewest) : "memory");
 }
 
 template <class P>

@@ -54,12 +54,13 @@ Stream make_stream() {
 
 void end_stream(Stream stream) noexcept { cudaStreamDestroy(handle_of(stream)); }
 
-// A card that waits for another rank's may wait for ever: who waits for it looks around.
+// A card that waits for another rank's may wait for ever, or give up: who waits for it looks around, also at the end.
 void wait(Stream stream) {
-  for (;;) {
-    const cudaError_t state = cudaStreamQuery(handle_of(stream));
-    if (state != cudaErrorNotReady) return demand(state, "a step failed");
-    if (stream.watch != nullptr && *stream.watch) (*stream.watch)();
+  const auto start = std::chrono::steady_clock::now();
+  for (cudaError_t state = cudaErrorNotReady; state == cudaErrorNotReady;) {
+    state = cudaStreamQuery(handle_of(stream));
+    if (state != cudaErrorNotReady) demand(state, "a step failed");
+    if (stream.look != nullptr && *stream.look) (*stream.look)(std::chrono::steady_clock::now() - start);
   }
 }
 
