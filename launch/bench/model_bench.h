@@ -50,8 +50,8 @@ class ModelBench {
 
  private:
   void append(Batch& batch, int sequence, Range positions, const int* tokens) const;
-  std::span<const float> run(const Batch& batch);
-  int best_token(std::span<const float> mine);
+  Digests run(const Batch& batch);
+  int best_token(const Batch& batch, const Digests& mine);
 
   const ModelFile& file_;
   const BenchShape shape_;

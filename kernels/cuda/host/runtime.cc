@@ -6,9 +6,11 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include "core/base/error.h"
 #include "kernels/cuda/host/emulator.h"
+#include "kernels/cuda/host/recorder.h"
 
 namespace ferry {
 
@@ -31,6 +33,11 @@ void emulator::lose_card_after(int n_calls) { calls_until_lost = n_calls; }
 
 namespace ferry::cuda {
 
+using emulator::check_not_recording;
+using emulator::do_or_record;
+using emulator::Recorder;
+using emulator::Works;
+
 std::string runtime_name() { return "emulated CUDA"; }
 std::string why_no_card() { return {}; }
 int n_cards() { return 1; }
@@ -39,9 +46,14 @@ CardFacts card_facts(int) {
   return {.name = "emulated", .id = "GPU-emulated", .why_unusable = {}, .free_bytes = kBytes, .total_bytes = kBytes};
 }
 void use_card(int) {}
-Stream make_stream() { return {}; }
-void end_stream(Stream) noexcept {}
-void wait(Stream) { reach_card("a step failed"); }
+size_t most_shared_bytes() { return size_t{227} << 10; }
+int n_multiprocessors() { return 2; }
+Stream make_stream() { return {.handle = new Recorder()}; }
+void end_stream(Stream stream) noexcept { delete static_cast<Recorder*>(stream.handle); }
+void wait(Stream stream) {
+  check_not_recording(stream);
+  reach_card("a step failed");
+}
 
 std::byte* allocate(size_t n_bytes) {
   reach_card("memory of the card");
@@ -53,11 +65,13 @@ std::byte* allocate(size_t n_bytes) {
 
 void release(std::byte* memory) noexcept { std::free(memory); }
 
-void upload(void* to, const void* from, size_t n_bytes, Stream) {
+void upload(void* to, const void* from, size_t n_bytes, Stream stream) {
+  check_not_recording(stream);
   reach_card("copying to the card failed");
   if (n_bytes > 0) std::memcpy(to, from, n_bytes);
 }
-void download(void* to, const void* from, size_t n_bytes, Stream) {
+void download(void* to, const void* from, size_t n_bytes, Stream stream) {
+  check_not_recording(stream);
   reach_card("copying from the card failed");
   if (n_bytes > 0) std::memcpy(to, from, n_bytes);
 }
@@ -65,6 +79,18 @@ void download(void* to, const void* from, size_t n_bytes, Stream) {
 void start_copy(void* to, const void* from, size_t n_bytes, Stream) {
   reach_card("a copy beside a step failed");
   if (n_bytes > 0) std::memcpy(to, from, n_bytes);
+}
+
+void begin_recording(Stream stream) { static_cast<Recorder*>(stream.handle)->records = true; }
+void drop_recording(Stream stream) noexcept { *static_cast<Recorder*>(stream.handle) = {}; }
+Graph end_recording(Stream stream) {
+  const Graph graph = {.handle = new Works(std::move(static_cast<Recorder*>(stream.handle)->works))};
+  drop_recording(stream);
+  return graph;
+}
+void end_graph(Graph graph) noexcept { delete static_cast<Works*>(graph.handle); }
+void replay(Graph graph, Stream stream) {
+  for (const auto& work : *static_cast<const Works*>(graph.handle)) do_or_record(stream, work);
 }
 
 Event make_event() { return {}; }

@@ -14,7 +14,15 @@ void demand(cudaError_t result, const char* what) {
   if (result != cudaSuccess) throw Error(str("CUDA: ", what, ": ", cudaGetErrorString(result)));
 }
 
+int attribute(cudaDeviceAttr what) {
+  int card = 0, value = 0;
+  demand(cudaGetDevice(&card), "no card");
+  demand(cudaDeviceGetAttribute(&value, what, card), "a card does not say what it has");
+  return value;
+}
+
 cudaStream_t handle_of(Stream stream) { return static_cast<cudaStream_t>(stream.handle); }
+cudaGraphExec_t handle_of(Graph graph) { return static_cast<cudaGraphExec_t>(graph.handle); }
 cudaEvent_t handle_of(Event event) { return static_cast<cudaEvent_t>(event.handle); }
 
 // As nvidia-smi writes it: GPU-8f3b4c5d-….
@@ -71,11 +79,14 @@ CardFacts card_facts(int index) {
 }
 
 void use_card(int index) { demand(cudaSetDevice(index), "a card cannot be used"); }
+int n_multiprocessors() { return attribute(cudaDevAttrMultiProcessorCount); }
+size_t most_shared_bytes() { return static_cast<size_t>(attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin)); }
 
 Stream make_stream() {
   cudaStream_t stream = nullptr;
   demand(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "no stream");
-  return {stream};
+  constexpr int kHopper = 9;
+  return {.handle = stream, .can_begin_early = attribute(cudaDevAttrComputeCapabilityMajor) >= kHopper};
 }
 
 void end_stream(Stream stream) noexcept { cudaStreamDestroy(handle_of(stream)); }
@@ -117,6 +128,35 @@ void download(void* to, const void* from, size_t n_bytes, Stream stream) {
 void start_copy(void* to, const void* from, size_t n_bytes, Stream stream) {
   if (n_bytes == 0) return;
   demand(cudaMemcpyAsync(to, from, n_bytes, cudaMemcpyDefault, handle_of(stream)), "a copy beside a step failed");
+}
+
+void begin_recording(Stream stream) {
+  demand(cudaStreamBeginCapture(handle_of(stream), cudaStreamCaptureModeThreadLocal), "a step cannot be recorded");
+}
+
+Graph end_recording(Stream stream) {
+  cudaGraph_t recorded = nullptr;
+  demand(cudaStreamEndCapture(handle_of(stream), &recorded), "recording a step failed");
+  cudaGraphExec_t graph = nullptr;
+  const cudaError_t result = cudaGraphInstantiate(&graph, recorded, 0);
+  cudaGraphDestroy(recorded);
+  demand(result, "a recorded step cannot be made ready");
+  return {graph};
+}
+
+void drop_recording(Stream stream) noexcept {
+  cudaGraph_t recorded = nullptr;
+  cudaStreamEndCapture(handle_of(stream), &recorded);
+  if (recorded != nullptr) cudaGraphDestroy(recorded);
+  cudaGetLastError();  // who drops a recording knows why, and the next launch has nothing to do with it
+}
+
+void end_graph(Graph graph) noexcept {
+  if (graph.handle != nullptr) cudaGraphExecDestroy(handle_of(graph));
+}
+
+void replay(Graph graph, Stream stream) {
+  demand(cudaGraphLaunch(handle_of(graph), handle_of(stream)), "a recorded step cannot be launched");
 }
 
 Event make_event() {
