@@ -78,6 +78,7 @@ struct LinkConfig {
   double min_gb_per_s = 0;
   Verify verify = Verify::sampled;
   Overlap overlap = Overlap::layers;
+  size_t staging = size_t{64} << 20;  // bytes of a rank with its KV on a card, where that takes no puts
 
   bool operator==(const LinkConfig&) const = default;
 };

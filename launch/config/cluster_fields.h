@@ -57,6 +57,7 @@ void fields(Visitor& key, LinkConfig& c) {
   key("min_gb_per_s", c.min_gb_per_s, Between{0.0, 10000.0});
   key("verify", c.verify);
   key("overlap", c.overlap);
+  key("staging", c.staging, Between<size_t>{size_t{1} << 20, size_t{1} << 34});
 }
 
 template <class Visitor>

@@ -20,7 +20,23 @@ class SteadyClock final : public Clock {
 
 uint64_t new_epoch();  // of a router or a group at one start: random
 
+// Memory of this process, and a network to it.
 std::unique_ptr<KvLink> make_link(LinkConfig::Transport transport, size_t memory_bytes);
+
+// Whether UCX puts KV from and to a card of this machine, and why, or why not: then it goes by way of pinned memory.
+struct KvOfCards {
+  bool direct = false;
+  std::string why;
+};
+KvOfCards kv_of_cards(const LinkConfig& link);
+
+// The KV memory of a rank where its Ops compute, and the link over it.
+struct RankKv {
+  DeviceArray<std::byte> on_card;  // empty: the link has it in this process
+  std::unique_ptr<KvLink> link;
+  std::string way;  // how KV gets out of it and into it, for people; empty: as it is
+};
+RankKv make_rank_kv(const ClusterConfig& config, Device& device, size_t kv_bytes);  // `device` outlives it
 // For a group that talks to no other: KV memory, perhaps a card's, without a network.
 std::unique_ptr<KvLink> make_local_link(std::span<std::byte> memory);
 

@@ -17,11 +17,6 @@ void run_worker(const WorkerPlace& place, Communicator& host) {
     throw Error(str("group ", place.group.name, " has tp: ", place.group.tp, " but ", host.size(),
                     " ranks run it; start it with `mpirun -n ", place.group.tp, "`"));
   }
-  if (config.compute == ClusterConfig::Compute::cuda) {
-    throw Error(
-        "compute: cuda: KV in a card's memory cannot be sent between groups yet. Use compute: cpu; ferry generate and "
-        "ferry bench model know cuda");
-  }
   if (config.compute == ClusterConfig::Compute::automatic) config.compute = ClusterConfig::Compute::cpu;
   const SteadyClock clock;
   const ModelFile file(config.model);
@@ -29,12 +24,14 @@ void run_worker(const WorkerPlace& place, Communicator& host) {
   GroupSettings settings = settings_of(config, place.group, text.end_tokens());
   settings.milestones = milestones_of(str(place.group.name, ":", host.rank()));
   RankCompute compute(config, host, place.on_host, card_need(file, settings, host.size(), host.rank()));
-  const auto link = make_link(config.link.transport, kv_plan(file, settings.kv, host.size()).bytes(host.rank()));
-  Member member(file, settings, compute.ops(), compute.group(), *link, clock);
+  const size_t kv_bytes = kv_plan(file, settings.kv, host.size()).bytes(host.rank());
+  const RankKv kv = make_rank_kv(config, compute.ops().device(), kv_bytes);
+  Member member(file, settings, compute.ops(), compute.group(), *kv.link, clock);
   if (!member.leads()) return member.follow();
 
   spdlog::info("group {}: {} ranks, {}, {} KV pages of {} tokens a rank; router at {}", settings.key.name, host.size(),
                compute.text(), member.info().n_pages(), settings.kv.page_tokens, place.router);
+  if (!kv.way.empty()) spdlog::info("group {}: KV on cards: {}", settings.key.name, kv.way);
   const auto control = make_grpc_control_client(place.router, place.control);
   lead(member, *control);
 }
