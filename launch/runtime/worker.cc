@@ -12,12 +12,11 @@
 namespace ferry {
 
 void run_worker(const WorkerPlace& place, Communicator& host) {
-  ClusterConfig config = place.config;
+  const ClusterConfig& config = place.config;
   if (host.size() != place.group.tp) {
     throw Error(str("group ", place.group.name, " has tp: ", place.group.tp, " but ", host.size(),
                     " ranks run it; start it with `mpirun -n ", place.group.tp, "`"));
   }
-  if (config.compute == ClusterConfig::Compute::automatic) config.compute = ClusterConfig::Compute::cpu;
   const SteadyClock clock;
   const ModelFile file(config.model);
   const TextModel text(file, config.chat_format);
