@@ -23,9 +23,18 @@ std::string runtime_name();  // "CUDA 13.0"
 // Why this machine has no card that we can use; empty where it has one.
 std::string why_no_card();
 
-// For all that this thread does from now on; returns its name.
-std::string use_card(int index);
-int n_multiprocessors();  // of the card that this thread uses
+struct CardFacts {
+  std::string name;  // "NVIDIA H100 80GB HBM3"
+  std::string id;    // "GPU-…", the same for all who use it, however they number their cards
+  std::string why_unusable;
+  size_t free_bytes = 0;
+  size_t total_bytes = 0;
+};
+int n_cards();  // that this process sees
+CardFacts card_facts(int index);
+
+void use_card(int index);  // for all that this thread does from now on
+int n_multiprocessors();      // of the card that this thread uses
 size_t most_shared_bytes();  // of a block, on that card
 Stream make_stream();
 void end_stream(Stream stream) noexcept;

@@ -26,14 +26,21 @@ std::vector<int> made_up_tokens(int n, int n_vocab) {
 
 int pages_for(const BenchShape& shape) { return ferry::pages_for(shape.max_tokens, shape.page_tokens); }
 
+KvLayout layout_of(const ModelFile& file, const BenchShape& shape, const Communicator& group) {
+  return {{.layers = {0, file.config.n_layers}, .heads = own_slice(file, group).kv_heads},
+          shape.page_tokens,
+          file.config.head_dim,
+          shape.dtype,
+          pages_for(shape) * shape.max_sequences};
+}
+
 }  // namespace
 
 ModelBench::ModelBench(const ModelFile& file, const BenchShape& shape, Ops& ops, Communicator& group)
     : file_(file),
       shape_(shape),
       group_(group),
-      layout_({.layers = {0, file.config.n_layers}, .heads = own_slice(file, group).kv_heads}, shape.page_tokens,
-              file.config.head_dim, shape.dtype, pages_for(shape) * shape.max_sequences),
+      layout_(layout_of(file, shape, group)),
       pages_per_sequence_(pages_for(shape)),
       kv_(ops.device(), layout_.bytes()),
       model_(file.config, own_slice(file, group), load_weights(file.tensors, file.config, own_slice(file, group), ops),
@@ -41,6 +48,10 @@ ModelBench::ModelBench(const ModelFile& file, const BenchShape& shape, Ops& ops,
               .max_logit_rows = shape.max_sequences,
               .max_pages = pages_for(shape) * shape.max_sequences},
              ops, group) {}
+
+size_t ModelBench::kv_memory(const ModelFile& file, const BenchShape& shape, const Communicator& group) {
+  return layout_of(file, shape, group).bytes();
+}
 
 void ModelBench::append(Batch& batch, int sequence, Range positions, const int* tokens) const {
   check(positions.end <= shape_.max_tokens, "a sequence fits its pages");
