@@ -79,10 +79,14 @@ __device__ inline void store_rounded(KvDtype dtype, std::byte* values, int i, fl
 __global__ void __launch_bounds__(kThreads) rotate_and_store(const RotateTask task) {
   const RotateAndStore& p = task.p;
   const int row = static_cast<int>(blockIdx.x), token = p.batch.positions[row], head_dim = p.kv.head_dim;
-  if (token < 0) return;
+  let_next_begin();
+  if (token < 0) return wait_for_previous();
   const int lane = static_cast<int>(threadIdx.x) % kWarp, warp = static_cast<int>(threadIdx.x) / kWarp;
+  // All that is known before this layer's queries and keys are.
   Turns turns;
   find_turns(p, token, turns);
+  std::byte* keys_of_token = keys_at(p.kv, p.batch, sequence_of(row, p.batch), token, 0);
+  wait_for_previous();
   for (int i = 0; i < task.warp_heads; ++i) {
     const int number = (static_cast<int>(blockIdx.y) * task.warp_heads + i) * kWarps + warp;
     if (number < p.n_q_heads) {
@@ -91,7 +95,7 @@ __global__ void __launch_bounds__(kThreads) rotate_and_store(const RotateTask ta
     } else if (number < p.n_q_heads + p.kv.n_heads) {
       const int head = number - p.n_q_heads;
       const int64_t from = (static_cast<int64_t>(row) * p.kv.n_heads + head) * head_dim;
-      std::byte* keys = keys_at(p.kv, p.batch, sequence_of(row, p.batch), token, head);
+      std::byte* keys = keys_of_token + static_cast<size_t>(head) * p.kv.head_bytes;
       turn_head(p, p.k + from, p.k_norm, turns,
                 [&](int at, float value) { store_rounded(p.kv.dtype, keys, at, value); });
       for (int at = lane; at < head_dim; at += kWarp)
@@ -107,7 +111,7 @@ void launch_rotate_and_store(const RotateAndStore& p, Stream stream) {
   constexpr int kManyRows = 128;  // fill a card with a warp for several heads, which have their angles in common
   const RotateTask task = {.p = p, .warp_heads = p.batch.n_rows < kManyRows ? 1 : 4};
   const int n_blocks = parts_of(p.n_q_heads + p.kv.n_heads, kWarps * task.warp_heads);
-  launch(rotate_and_store, {{p.batch.n_rows, n_blocks}, kThreads, 0, stream}, task);
+  launch_early(rotate_and_store, {{p.batch.n_rows, n_blocks}, kThreads, 0, stream}, task);
 }
 
 }  // namespace ferry::cuda
