@@ -29,6 +29,13 @@ void fields(Visitor& key, KvConfig& c) {
 }
 
 template <class Visitor>
+void fields(Visitor& key, CudaConfig& c) {
+  key("products", c.products);
+  key("share_cards", c.share_cards);
+  key("all_reduce", c.all_reduce);
+}
+
+template <class Visitor>
 void fields(Visitor& key, GroupConfig& c) {
   key("name", c.name, PlainName{}, Required{});
   key("role", c.role, Required{});
@@ -107,6 +114,7 @@ void fields(Visitor& key, ClusterConfig& c) {
   key("threads", c.threads, Between{1, 1024});
   key("max_context", c.max_context, Between{1, 1 << 24});
   key("chat_format", c.chat_format, PlainName{});
+  key("cuda", c.cuda);
   key("kv", c.kv);
   key("groups", c.groups, Required{});
   key("scheduling", c.scheduling);

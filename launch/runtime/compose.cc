@@ -5,9 +5,6 @@
 #include <thread>
 
 #include "core/base/error.h"
-#include "kernels/cpu/cpu_ops.h"
-#include "kernels/cpu/reference_ops.h"
-#include "kernels/cuda/cuda_ops.h"
 #include "parallel/solo.h"
 #include "transport/memory_link.h"
 #include "transport/ucx/ucx_link.h"
@@ -47,23 +44,6 @@ uint64_t new_epoch() {
   return (uint64_t{random()} << 32) | random();
 }
 
-std::unique_ptr<Ops> make_ops(ClusterConfig::Compute compute, int n_threads, int n_ranks) {
-  switch (compute) {
-    case ClusterConfig::Compute::reference:
-      return make_reference_ops();
-    case ClusterConfig::Compute::automatic:
-    case ClusterConfig::Compute::cpu:
-      return make_cpu_ops(n_threads);
-    case ClusterConfig::Compute::cuda:
-      break;
-  }
-  if (n_ranks > 1) {
-    throw Error(str("compute: cuda: ", n_ranks,
-                    " ranks cannot add up over cards yet: run one, without mpirun, or use compute: cpu"));
-  }
-  return make_cuda_ops({});
-}
-
 std::unique_ptr<KvLink> make_link(LinkConfig::Transport transport, size_t memory_bytes) {
   UcxOptions options = {.memory_bytes = memory_bytes};
   switch (transport) {
@@ -95,13 +75,16 @@ int default_threads(int ranks_on_this_host) {
   return std::max(1, cores / std::max(1, ranks_on_this_host));
 }
 
+int ranks_on_shared_host(const GroupConfig& group, const GroupConfig& other) {
+  const bool shares = std::find_first_of(group.hosts.begin(), group.hosts.end(), other.hosts.begin(),
+                                         other.hosts.end()) != group.hosts.end();
+  const auto n_hosts = static_cast<int>(group.hosts.size());
+  return shares ? (group.tp + n_hosts - 1) / n_hosts : 0;
+}
+
 int ranks_on_host_of(const ClusterConfig& config, const GroupConfig& group) {
   int n_ranks = 0;
-  for (const GroupConfig& other : config.groups) {
-    const bool shares = std::find_first_of(other.hosts.begin(), other.hosts.end(), group.hosts.begin(),
-                                           group.hosts.end()) != other.hosts.end();
-    if (shares) n_ranks += (other.tp + static_cast<int>(other.hosts.size()) - 1) / static_cast<int>(other.hosts.size());
-  }
+  for (const GroupConfig& other : config.groups) n_ranks += ranks_on_shared_host(other, group);
   return n_ranks;
 }
 

@@ -10,6 +10,7 @@
 #include "core/base/check.h"
 #include "core/base/half.h"
 #include "kernels/cuda/host/emulator.h"
+#include "kernels/cuda/host/recorder.h"
 #include "kernels/cuda/launch_shape.h"
 
 #define __global__ static
@@ -117,6 +118,7 @@ T& shared_memory() {
 }
 
 inline float f32_of_bits(uint32_t bits) { return std::bit_cast<float>(bits); }
+inline uint32_t bits_of_f32(float value) { return std::bit_cast<uint32_t>(value); }
 inline float f32_of_half(uint16_t half) { return f32_of_f16(half); }
 inline uint16_t half_of_f32(float value) { return f16_of_f32(value); }
 
@@ -155,6 +157,9 @@ inline void mma_f16(float (&c)[4], const uint32_t (&a)[4], uint2 b) {
   multiply(emulator::Meeting::f16_product, multiply_f16_tiles, c, a, b);
 }
 
+using SharedPlace = std::byte*;
+inline SharedPlace shared_place(void* in_shared) { return static_cast<SharedPlace>(in_shared); }
+
 // Four matrices for a whole warp: the place of a row, in two words, and whether they are turned over → [4] of each
 // lane.
 void load_tiles(emulator::WarpWords& words);
@@ -180,7 +185,7 @@ void wait_for_copies() {
 
 template <class P>
 void launch(void (*kernel)(P), const LaunchShape& shape, const P& parameters) {
-  emulator::run(shape, [&] { kernel(parameters); });
+  emulator::do_or_record(shape.stream, [=] { emulator::run(shape, [&] { kernel(parameters); }); });
 }
 
 template <class P>

@@ -20,6 +20,7 @@ __device__ T& shared_memory() {
 constexpr uint32_t kAllLanes = 0xffffffff;
 
 __device__ inline float f32_of_bits(uint32_t bits) { return __uint_as_float(bits); }
+__device__ inline uint32_t bits_of_f32(float value) { return __float_as_uint(value); }
 __device__ inline float f32_of_half(uint16_t half) { return __half2float(__ushort_as_half(half)); }
 __device__ inline uint16_t half_of_f32(float value) { return __half_as_ushort(__float2half_rn(value)); }
 
@@ -74,31 +75,38 @@ __device__ inline void mma_f16(float (&c)[4], const uint32_t (&a)[4], uint2 b) {
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b.x), "r"(b.y));
 }
 
-__device__ inline uint32_t shared_address(const void* in_shared) {
-  return static_cast<uint32_t>(__cvta_generic_to_shared(in_shared));
+// A place in shared memory in a form whose sums with constants cost nothing: an offset is part of an instruction then.
+using SharedPlace = uint32_t;
+__device__ inline SharedPlace shared_place(const void* in_shared) {
+  return static_cast<SharedPlace>(__cvta_generic_to_shared(in_shared));
 }
 
 // Four 8 × 8 matrices of 16-bit values from shared memory. Lane l names row l % 8 of matrix l / 8: 16 bytes, aligned.
 // Of each matrix it gets the values 2t and 2t + 1 of row g, with g = l / 4 and t = l % 4.
-__device__ inline void load_matrices(uint32_t (&pairs)[4], const void* row) {
+__device__ inline void load_matrices(uint32_t (&pairs)[4], SharedPlace row) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
                : "=r"(pairs[0]), "=r"(pairs[1]), "=r"(pairs[2]), "=r"(pairs[3])
-               : "r"(shared_address(row)));
+               : "r"(row));
 }
+__device__ inline void load_matrices(uint32_t (&pairs)[4], const void* row) { load_matrices(pairs, shared_place(row)); }
 
 // The same of the matrices turned over: value g of the rows 2t and 2t + 1.
-__device__ inline void load_matrices_turned(uint32_t (&pairs)[4], const void* row) {
+__device__ inline void load_matrices_turned(uint32_t (&pairs)[4], SharedPlace row) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
                : "=r"(pairs[0]), "=r"(pairs[1]), "=r"(pairs[2]), "=r"(pairs[3])
-               : "r"(shared_address(row)));
+               : "r"(row));
+}
+__device__ inline void load_matrices_turned(uint32_t (&pairs)[4], const void* row) {
+  load_matrices_turned(pairs, shared_place(row));
 }
 
 // 16 bytes, aligned, from memory to shared memory; zeros instead where they are not `wanted`: `from` is not read then.
 // They are there for this thread after a wait_for_copies, and for others after a barrier on top.
+__device__ inline void copy_async(SharedPlace to, const void* from, bool wanted) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(wanted ? 16 : 0) : "memory");
+}
 __device__ inline void copy_async(void* to_shared, const void* from, bool wanted) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(to_shared)), "l"(from),
-               "r"(wanted ? 16 : 0)
-               : "memory");
+  copy_async(shared_place(to_shared), from, wanted);
 }
 
 // The copies that this thread began since the last call are a group, which may be empty.
