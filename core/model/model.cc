@@ -1,5 +1,7 @@
 #include "core/model/model.h"
 
+#include <array>
+
 #include "core/base/check.h"
 
 namespace ferry {
@@ -53,42 +55,55 @@ std::span<const float> Model::forward(const Batch& batch, const KvLayout& layout
               .scale = config_.embedding_scale});
   group_.all_reduce_sum({hidden_.data(), static_cast<size_t>(n_rows) * config_.width});
 
+  norm(hidden_.data(), weights_.layers[0].attention_norm, normed_.data(), n_rows);
+
   for (int layer = 0; layer < config_.n_layers; ++layer) {
     const LayerWeights& w = weights_.layers[layer];
     const KvLayer pages = layout.layer(kv.data(), layer);
 
-    norm(hidden_.data(), w.attention_norm, normed_.data(), n_rows);
-    project_qkv(w, view);
-    ops_.write_kv({.k = k_.data(), .v = v_.data(), .kv = pages, .batch = view});
+    project_qkv(w, n_rows);
+    rotate_and_store(w, pages, view);
     layer_done(layer);
     attend(w, pages, view);  // partial_ [n_rows, width]
     group_.all_reduce_sum({partial_.data(), static_cast<size_t>(n_rows) * config_.width});
-    add_to_residual(w.post_attention_norm, n_rows);
+    add_and_norm(w.post_attention_norm, w.ffn_norm, n_rows);
 
-    norm(hidden_.data(), w.ffn_norm, normed_.data(), n_rows);
     feed_forward(w, n_rows);  // partial_ [n_rows, width]
     group_.all_reduce_sum({partial_.data(), static_cast<size_t>(n_rows) * config_.width});
-    add_to_residual(w.post_ffn_norm, n_rows);
+    add_and_norm(w.post_ffn_norm, weights_.norm_after(layer), n_rows);
   }
 
-  ops_.select_rows({.x = hidden_.data(),
+  ops_.select_rows({.x = normed_.data(),
                     .rows = batch_.logit_rows(),
                     .out = partial_.data(),
                     .n_rows = n_logits,
                     .width = config_.width});
-  norm(partial_.data(), weights_.output_norm, normed_.data(), n_logits);
-  matmul(*weights_.output, normed_.data(), logits_.data(), n_logits);
+  matmul(*weights_.output, partial_.data(), logits_.data(), n_logits);
   const std::span logits = std::span(host_logits_).first(static_cast<size_t>(n_logits) * slice_.vocab.size());
   ops_.device().download(host_logits_.data(), logits_.data(), logits.size_bytes());
   return logits;
 }
 
-void Model::project_qkv(const LayerWeights& w, const BatchView& batch) {
-  matmul(*w.q, normed_.data(), q_.data(), batch.n_rows, w.q_bias);
-  matmul(*w.k, normed_.data(), k_.data(), batch.n_rows, w.k_bias);
-  matmul(*w.v, normed_.data(), v_.data(), batch.n_rows, w.v_bias);
-  head_norm_and_rope(q_.data(), w.q_norm, slice_.q_heads.size(), batch);
-  head_norm_and_rope(k_.data(), w.k_norm, slice_.kv_heads.size(), batch);
+void Model::project_qkv(const LayerWeights& w, int n_rows) {
+  const float* x = normed_.data();
+  ops_.matmul(std::array<Matmul, 3>{{{w.q.get(), x, q_.data(), w.q_bias.data(), n_rows},
+                                     {w.k.get(), x, k_.data(), w.k_bias.data(), n_rows},
+                                     {w.v.get(), x, v_.data(), w.v_bias.data(), n_rows}}});
+}
+
+void Model::rotate_and_store(const LayerWeights& w, const KvLayer& kv, const BatchView& batch) {
+  ops_.rotate_and_store({.q = q_.data(),
+                         .k = k_.data(),
+                         .v = v_.data(),
+                         .q_norm = w.q_norm.data(),
+                         .k_norm = w.k_norm.data(),
+                         .epsilon = config_.rms_epsilon,
+                         .inverse_frequencies = inverse_frequencies_.data(),
+                         .n_rotated = config_.n_rotated,
+                         .pairs = config_.rope_pairs,
+                         .n_q_heads = slice_.q_heads.size(),
+                         .kv = kv,
+                         .batch = batch});
 }
 
 void Model::attend(const LayerWeights& w, const KvLayer& kv, const BatchView& batch) {
@@ -103,8 +118,9 @@ void Model::attend(const LayerWeights& w, const KvLayer& kv, const BatchView& ba
 }
 
 void Model::feed_forward(const LayerWeights& w, int n_rows) {
-  matmul(*w.gate, normed_.data(), gate_.data(), n_rows);
-  matmul(*w.up, normed_.data(), up_.data(), n_rows);
+  const float* x = normed_.data();
+  ops_.matmul(std::array<Matmul, 2>{
+      {{w.gate.get(), x, gate_.data(), nullptr, n_rows}, {w.up.get(), x, up_.data(), nullptr, n_rows}}});
   ops_.gated_activation({.gate = gate_.data(),
                          .up = up_.data(),
                          .out = gate_.data(),
@@ -113,9 +129,15 @@ void Model::feed_forward(const LayerWeights& w, int n_rows) {
   matmul(*w.down, gate_.data(), partial_.data(), n_rows);
 }
 
-void Model::add_to_residual(const DeviceArray<float>& post_norm, int n_rows) {
-  if (post_norm.size() > 0) norm(partial_.data(), post_norm, partial_.data(), n_rows);
-  ops_.add({.x = hidden_.data(), .y = partial_.data(), .n = static_cast<int64_t>(n_rows) * config_.width});
+void Model::add_and_norm(const DeviceArray<float>& post_norm, const DeviceArray<float>& next_norm, int n_rows) {
+  ops_.add_and_norm({.x = hidden_.data(),
+                     .y = partial_.data(),
+                     .y_weight = post_norm.data(),
+                     .weight = next_norm.data(),
+                     .out = normed_.data(),
+                     .n_rows = n_rows,
+                     .width = config_.width,
+                     .epsilon = config_.rms_epsilon});
 }
 
 void Model::norm(const float* x, const DeviceArray<float>& weight, float* out, int n_rows) {
@@ -127,20 +149,8 @@ void Model::norm(const float* x, const DeviceArray<float>& weight, float* out, i
                  .epsilon = config_.rms_epsilon});
 }
 
-void Model::head_norm_and_rope(float* x, const DeviceArray<float>& weight, int n_heads, const BatchView& batch) {
-  if (weight.size() > 0) norm(x, weight, x, batch.n_rows * n_heads);  // a head is a row of head_dim
-  ops_.rope({.x = x,
-             .positions = batch.positions,
-             .inverse_frequencies = inverse_frequencies_.data(),
-             .n_rows = batch.n_rows,
-             .n_heads = n_heads,
-             .head_dim = config_.head_dim,
-             .n_rotated = config_.n_rotated,
-             .pairs = config_.rope_pairs});
-}
-
-void Model::matmul(const Weight& w, const float* x, float* y, int n_rows, const DeviceArray<float>& bias) {
-  ops_.matmul({.w = &w, .x = x, .y = y, .bias = bias.data(), .n_rows = n_rows});
+void Model::matmul(const Weight& w, const float* x, float* y, int n_rows) {
+  ops_.matmul({.w = &w, .x = x, .y = y, .n_rows = n_rows});
 }
 
 }  // namespace ferry

@@ -40,13 +40,13 @@ class Model {
   size_t weight_bytes() const { return weights_.bytes(); }
 
  private:
-  void project_qkv(const LayerWeights& w, const BatchView& batch);
+  void project_qkv(const LayerWeights& w, int n_rows);
+  void rotate_and_store(const LayerWeights& w, const KvLayer& kv, const BatchView& batch);
   void attend(const LayerWeights& w, const KvLayer& kv, const BatchView& batch);
   void feed_forward(const LayerWeights& w, int n_rows);
-  void add_to_residual(const DeviceArray<float>& post_norm, int n_rows);
+  void add_and_norm(const DeviceArray<float>& post_norm, const DeviceArray<float>& next_norm, int n_rows);
   void norm(const float* x, const DeviceArray<float>& weight, float* out, int n_rows);
-  void head_norm_and_rope(float* x, const DeviceArray<float>& weight, int n_heads, const BatchView& batch);
-  void matmul(const Weight& w, const float* x, float* y, int n_rows, const DeviceArray<float>& bias = {});
+  void matmul(const Weight& w, const float* x, float* y, int n_rows);
 
   const ModelConfig config_;
   const TpSlice slice_;

@@ -7,6 +7,7 @@
 
 #include "core/base/check.h"
 #include "core/base/error.h"
+#include "core/kv/shard.h"
 #include "kernels/cpu/host_device.h"
 #include "kernels/cpu/packed_matrix.h"
 #include "kernels/cpu/thread_pool.h"
@@ -55,7 +56,46 @@ class CpuOps final : public Ops {
     for_each_rows(p.n_rows, p.width, [&](int begin, int end) { kernels_.rms_norm(p, begin, end); });
   }
 
-  void matmul(const Matmul& p) override {
+  void matmul(std::span<const Matmul> products) override {
+    for (const Matmul& p : products) multiply(p);
+  }
+
+  void rotate_and_store(const RotateAndStore& p) override {
+    check(p.kv.head_dim <= kMaxHeadDim, "a head as wide as the kernels know");
+    for_each_rows(p.batch.n_rows, (p.n_q_heads + 2 * p.kv.n_heads) * p.kv.head_dim, [&](int begin, int end) {
+      norm_and_turn(p, p.q, p.n_q_heads, p.q_norm, {begin, end});
+      norm_and_turn(p, p.k, p.kv.n_heads, p.k_norm, {begin, end});
+      for (int s = 0; s < p.batch.n_sequences; ++s) {
+        kernels_.write_kv({p.k, p.v, p.kv, p.batch}, s, std::max(begin, p.batch.row_begin[s]),
+                          std::min(end, p.batch.row_begin[s + 1]));
+      }
+    });
+  }
+
+  void attention(const Attention& p) override;
+
+  void gated_activation(const GatedActivation& p) override {
+    pool_.for_each_range(p.n, kGrainValues,
+                         [&](int64_t begin, int64_t end, int) { kernels_.gated_activation(p, begin, end); });
+  }
+
+  void add_and_norm(const AddAndNorm& p) override {
+    for_each_rows(p.n_rows, p.width, [&](int begin, int end) {
+      const RmsNorm norm_of_y = {p.y, p.y_weight, p.out, p.n_rows, p.width, p.epsilon};
+      if (p.y_weight != nullptr) kernels_.rms_norm(norm_of_y, begin, end);
+      kernels_.add({p.x, p.y_weight != nullptr ? p.out : p.y}, int64_t{begin} * p.width, int64_t{end} * p.width);
+      kernels_.rms_norm({p.x, p.weight, p.out, p.n_rows, p.width, p.epsilon}, begin, end);
+    });
+  }
+
+  void select_rows(const SelectRows& p) override {
+    for (int i = 0; i < p.n_rows; ++i) {
+      std::copy_n(p.x + int64_t{p.rows[i]} * p.width, p.width, p.out + int64_t{i} * p.width);
+    }
+  }
+
+ private:
+  void multiply(const Matmul& p) {
     if (p.n_rows == 0) return;
     const PackedMatrix& w = packed(p.w);
     const int64_t panel_multiplies = int64_t{kernels_.lanes} * w.n_cols() * p.n_rows;
@@ -66,43 +106,21 @@ class CpuOps final : public Ops {
     });
   }
 
-  void rope(const Rope& p) override {
-    check(p.head_dim <= kMaxHeadDim, "a head as wide as the kernels know");
-    for_each_rows(p.n_rows, p.n_heads * p.head_dim, [&](int begin, int end) { kernels_.rope(p, begin, end); });
-  }
-
-  void write_kv(const WriteKv& p) override {
-    for (int s = 0; s < p.batch.n_sequences; ++s) {
-      const int first = p.batch.row_begin[s];
-      for_each_rows(p.batch.row_begin[s + 1] - first, p.kv.n_heads * p.kv.head_dim,
-                    [&](int begin, int end) { kernels_.write_kv(p, s, first + begin, first + end); });
-    }
-  }
-
-  void attention(const Attention& p) override;
-
-  void gated_activation(const GatedActivation& p) override {
-    pool_.for_each_range(p.n, kGrainValues,
-                         [&](int64_t begin, int64_t end, int) { kernels_.gated_activation(p, begin, end); });
-  }
-
-  void add(const Add& p) override {
-    pool_.for_each_range(p.n, kGrainValues, [&](int64_t begin, int64_t end, int) { kernels_.add(p, begin, end); });
-  }
-
-  void select_rows(const SelectRows& p) override {
-    for (int i = 0; i < p.n_rows; ++i) {
-      std::copy_n(p.x + int64_t{p.rows[i]} * p.width, p.width, p.out + int64_t{i} * p.width);
-    }
-  }
-
- private:
   static constexpr int64_t kPanelsTogether = 4;  // that a kernel takes at once
 
   template <class F>
   void for_each_rows(int n_rows, int width, const F& f) {
     pool_.for_each_range(n_rows, grain_of(kGrainValues, width),
                          [&](int64_t begin, int64_t end, int) { f(static_cast<int>(begin), static_cast<int>(end)); });
+  }
+
+  void norm_and_turn(const RotateAndStore& p, float* x, int n_heads, const float* norm, Range rows) {
+    if (norm != nullptr) {  // a head is a row of head_dim
+      kernels_.rms_norm({x, norm, x, p.batch.n_rows * n_heads, p.kv.head_dim, p.epsilon}, rows.begin * n_heads,
+                        rows.end * n_heads);
+    }
+    kernels_.rope({x, p.batch.positions, p.inverse_frequencies, n_heads, p.kv.head_dim, p.n_rotated, p.pairs},
+                  rows.begin, rows.end);
   }
 
   HostDevice device_;

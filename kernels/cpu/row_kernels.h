@@ -44,6 +44,7 @@ struct RowKernels {
     const KvLayer& kv = p.kv;
     for (int r = row_begin; r < row_end; ++r) {
       const int token = p.batch.positions[r];
+      if (token < 0) continue;
       const int page = p.batch.pages[p.batch.page_begin[sequence] + token / kv.page_tokens];
       std::byte* keys = kv.base + static_cast<size_t>(page) * kv.page_bytes +
                         static_cast<size_t>(token % kv.page_tokens) * kv.token_bytes;

@@ -4,9 +4,9 @@
 
 #include "core/base/check.h"
 #include "core/base/error.h"
+#include "kernels/cuda/cuda_device.h"
 #include "kernels/cuda/launches.h"
 #include "kernels/cuda/planar_weight.h"
-#include "kernels/cuda/runtime.h"
 
 namespace ferry {
 
@@ -16,37 +16,11 @@ namespace {
 
 const WeightView& view_of(const Weight* weight) { return static_cast<const PlanarWeight*>(weight)->view(); }
 
-class OwnStream {
- public:
-  OwnStream() : stream_(make_stream()) {}
-  ~OwnStream() { end_stream(stream_); }
-  OwnStream(const OwnStream&) = delete;
-  OwnStream& operator=(const OwnStream&) = delete;
-  operator Stream() const { return stream_; }
-
- private:
-  Stream stream_;
-};
-
-class CudaDevice final : public Device {
- public:
-  explicit CudaDevice(Stream stream) : stream_(stream) {}
-  std::byte* allocate(size_t n_bytes) override { return cuda::allocate(n_bytes); }
-  void release(std::byte* memory) noexcept override { cuda::release(memory); }
-  void upload(void* to, const void* from, size_t n_bytes) override { cuda::upload(to, from, n_bytes, stream_); }
-  void download(void* to, const void* from, size_t n_bytes) override { cuda::download(to, from, n_bytes, stream_); }
-  void* stream() const override { return stream_.handle; }
-
- private:
-  const Stream stream_;
-};
-
 class CudaOps final : public Ops {
  public:
   explicit CudaOps(const CudaSettings& settings)
       : card_(use_card(settings.card)),
         products_(settings.products),
-        device_(stream_),
         attention_scratch_(device_, settings.attention_scratch_bytes / sizeof(float)) {}
 
   std::string name() const override { return str("cuda ", card_); }
@@ -63,11 +37,10 @@ class CudaOps final : public Ops {
 
   void embed(const Embed& p) override { launch_embed(p, view_of(p.table), stream_); }
   void rms_norm(const RmsNorm& p) override { launch_rms_norm(p, stream_); }
-  void matmul(const Matmul& p) override {
-    launch_matmul(p, view_of(p.w), products_, partial_products_.data(), stream_);
+  void matmul(std::span<const Matmul> products) override {
+    for (const Matmul& p : products) launch_matmul(p, view_of(p.w), products_, partial_products_.data(), stream_);
   }
-  void rope(const Rope& p) override { launch_rope(p, stream_); }
-  void write_kv(const WriteKv& p) override { launch_write_kv(p, stream_); }
+  void rotate_and_store(const RotateAndStore& p) override { launch_rotate_and_store(p, stream_); }
   void attention(const Attention& p) override {
     launch_attention(p,
                      {.products = products_,
@@ -77,15 +50,15 @@ class CudaOps final : public Ops {
                      stream_);
   }
   void gated_activation(const GatedActivation& p) override { launch_gated_activation(p, stream_); }
-  void add(const Add& p) override { launch_add(p, stream_); }
+  void add_and_norm(const AddAndNorm& p) override { launch_add_and_norm(p, stream_); }
   void select_rows(const SelectRows& p) override { launch_select_rows(p, stream_); }
 
  private:
   const std::string card_;
   const Products products_;
   const int n_multiprocessors_ = n_multiprocessors();
-  OwnStream stream_;
   CudaDevice device_;
+  const Stream stream_ = device_.launches();
   DeviceArray<float> partial_products_;  // for the widest weight
   DeviceArray<float> attention_scratch_;
 };

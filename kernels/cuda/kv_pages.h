@@ -19,6 +19,12 @@ __device__ inline int last_not_after(int x, int n, const Begin& begin) {
   return low;
 }
 
+// Whose row it is. Empty sequences begin where the next one does: the last that begins here has the row.
+__device__ inline int sequence_of(int row, const BatchView& batch) {
+  if (batch.most_rows == 1 && batch.n_sequences == batch.n_rows) return row;  // a row each: nothing to search
+  return last_not_after(row, batch.n_sequences, [&](int s) { return batch.row_begin[s]; });
+}
+
 // Division of what is below 2³¹ by a number that the host knows, as a product.
 struct Divisor {
   uint32_t multiplier = 0;

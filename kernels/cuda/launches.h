@@ -11,10 +11,9 @@ namespace ferry::cuda {
 
 void launch_embed(const Embed& p, const WeightView& table, Stream stream);
 void launch_rms_norm(const RmsNorm& p, Stream stream);
-void launch_rope(const Rope& p, Stream stream);
-void launch_write_kv(const WriteKv& p, Stream stream);
+void launch_rotate_and_store(const RotateAndStore& p, Stream stream);
 void launch_gated_activation(const GatedActivation& p, Stream stream);
-void launch_add(const Add& p, Stream stream);
+void launch_add_and_norm(const AddAndNorm& p, Stream stream);
 void launch_select_rows(const SelectRows& p, Stream stream);
 
 // Columns are summed in ranges, one after the other, and the ranges' sums in order: how many depends on the matrix

@@ -1,14 +1,20 @@
 #pragma once
-// What we need of the CUDA runtime: memory, one stream, copies in its order. nvcc/runtime.cc calls the card's driver,
-// host/runtime.cc is this machine's memory and does everything at once. Failures are Errors with the runtime's words.
+// What we need of the CUDA runtime: memory, streams, events, copies in a stream's order. nvcc/runtime.cc calls the
+// card's driver, host/runtime.cc is this machine's memory and does everything at once. Failures are Errors with the
+// runtime's words.
 
 #include <cstddef>
+#include <functional>
+#include <span>
 #include <string>
+
+#include "core/seam/clock.h"
 
 namespace ferry::cuda {
 
 struct Stream {
   void* handle = nullptr;
+  const std::function<void(Duration)>* look = nullptr;  // as Device::watch has it
 };
 
 std::string runtime_name();  // "CUDA 13.0"
@@ -28,5 +34,18 @@ void release(std::byte* memory) noexcept;
 
 void upload(void* to, const void* from, size_t n_bytes, Stream stream);    // `from` is free again at return
 void download(void* to, const void* from, size_t n_bytes, Stream stream);  // done at return
+// Either way, done when the stream gets there; the host's side is pinned, or the call waits.
+void start_copy(void* to, const void* from, size_t n_bytes, Stream stream);
+
+struct Event {
+  void* handle = nullptr;
+};
+Event make_event();
+void end_event(Event event) noexcept;
+void record(Event event, Stream stream);  // behind everything in the stream so far
+bool reached(Event event);                // as recorded last
+
+bool pin(std::span<std::byte> memory);  // false: this machine does not pin it
+void unpin(std::span<std::byte> memory) noexcept;
 
 }  // namespace ferry::cuda

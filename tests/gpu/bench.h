@@ -59,5 +59,6 @@ class Bench {
 
 void bench_limits(Bench& bench);
 void bench_rows(Bench& bench);
+void bench_attention(Bench& bench);
 
 }  // namespace ferry::gpu

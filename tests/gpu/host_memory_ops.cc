@@ -34,8 +34,7 @@ class Copies {
     int last = 0;
     for (int i = 0; i < b.n_pages; ++i) last = std::max(last, b.pages[i]);
     const size_t heads = kv.n_heads > 0 ? static_cast<size_t>(kv.n_heads - 1) * kv.head_bytes : 0;
-    out(kv.base, static_cast<size_t>(last) * kv.page_bytes + heads + kv.v_bytes +
-                     static_cast<size_t>(kv.page_tokens) * kv.token_bytes);
+    out(kv.base, static_cast<size_t>(last) * kv.page_bytes + heads + 2 * kv.v_bytes);
   }
 
   void finish() {
@@ -89,24 +88,25 @@ class HostMemoryOps final : public Ops {
       c.out(q.out, size(q.n_rows, q.width));
     });
   }
-  void matmul(const Matmul& p) override {
-    run(&Ops::matmul, p, [](Matmul& q, Copies& c) {
-      c.in(q.x, size(q.n_rows, q.w->n_cols()));
-      c.in(q.bias, static_cast<size_t>(q.w->n_rows()));
-      c.out(q.y, size(q.n_rows, q.w->n_rows()));
-    });
+  void matmul(std::span<const Matmul> products) override {
+    Copies copies(card_->device());
+    std::vector<Matmul> all(products.begin(), products.end());
+    for (Matmul& q : all) {
+      copies.in(q.x, size(q.n_rows, q.w->n_cols()));
+      copies.in(q.bias, static_cast<size_t>(q.w->n_rows()));
+      copies.out(q.y, size(q.n_rows, q.w->n_rows()));
+    }
+    card_->matmul(all);
+    copies.finish();
   }
-  void rope(const Rope& p) override {
-    run(&Ops::rope, p, [](Rope& q, Copies& c) {
-      c.in(q.positions, static_cast<size_t>(q.n_rows));
-      c.in(q.inverse_frequencies, static_cast<size_t>(q.n_rotated / 2));
-      c.out(q.x, size(q.n_rows, q.n_heads, q.head_dim));
-    });
-  }
-  void write_kv(const WriteKv& p) override {
-    run(&Ops::write_kv, p, [](WriteKv& q, Copies& c) {
-      c.in(q.k, size(q.batch.n_rows, q.kv.n_heads, q.kv.head_dim));
+  void rotate_and_store(const RotateAndStore& p) override {
+    run(&Ops::rotate_and_store, p, [](RotateAndStore& q, Copies& c) {
+      c.out(q.q, size(q.batch.n_rows, q.n_q_heads, q.kv.head_dim));
+      c.out(q.k, size(q.batch.n_rows, q.kv.n_heads, q.kv.head_dim));
       c.in(q.v, size(q.batch.n_rows, q.kv.n_heads, q.kv.head_dim));
+      c.in(q.q_norm, static_cast<size_t>(q.kv.head_dim));
+      c.in(q.k_norm, static_cast<size_t>(q.kv.head_dim));
+      c.in(q.inverse_frequencies, static_cast<size_t>(q.n_rotated / 2));
       c.out(q.kv, q.batch);
       c.in(q.batch);
     });
@@ -127,10 +127,13 @@ class HostMemoryOps final : public Ops {
       c.out(q.out, static_cast<size_t>(q.n));
     });
   }
-  void add(const Add& p) override {
-    run(&Ops::add, p, [](Add& q, Copies& c) {
-      c.in(q.y, static_cast<size_t>(q.n));
-      c.out(q.x, static_cast<size_t>(q.n));
+  void add_and_norm(const AddAndNorm& p) override {
+    run(&Ops::add_and_norm, p, [](AddAndNorm& q, Copies& c) {
+      c.out(q.x, size(q.n_rows, q.width));
+      c.in(q.y, size(q.n_rows, q.width));
+      c.in(q.y_weight, static_cast<size_t>(q.width));
+      c.in(q.weight, static_cast<size_t>(q.width));
+      c.out(q.out, size(q.n_rows, q.width));
     });
   }
   void select_rows(const SelectRows& p) override {

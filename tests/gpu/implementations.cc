@@ -10,9 +10,17 @@ namespace ferry {
 
 std::vector<Implementation> implementations() {
   std::vector<Implementation> all;
-  for (const size_t scratch_bytes : {size_t{64} << 20, size_t{0}}) {
-    const auto make = [=] { return make_host_memory_ops(make_cuda_ops({.attention_scratch_bytes = scratch_bytes})); };
-    all.push_back({str("card with ", scratch_bytes >> 20, " MiB to share spans out"), make, why_no_cuda()});
+  for (const Products products : {Products::f32, Products::bf16}) {
+    for (const size_t scratch_bytes : {size_t{64} << 20, size_t{0}}) {
+      const auto make = [=] {
+        return make_host_memory_ops(make_cuda_ops({.products = products, .attention_scratch_bytes = scratch_bytes}));
+      };
+      // A bf16 is off by up to 2⁻⁹ of its value; a product has two such factors, where weights are rounded too.
+      constexpr double kOfRoundedFactors = 0x1p-8 + 1e-6;
+      const bool is_exact = products == Products::f32;
+      all.push_back({str("card ", is_exact ? "f32" : "bf16", " with ", scratch_bytes >> 20, " MiB to share spans out"),
+                     make, why_no_cuda(), is_exact ? 1e-6 : kOfRoundedFactors, !is_exact});
+    }
   }
   return all;
 }

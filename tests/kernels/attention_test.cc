@@ -80,14 +80,14 @@ class PagedBatch {
     past.n_rows = row_begin.back();
     past.positions = positions.data();
     past.row_begin = row_begin.data();
-    ops.write_kv({k.data(), v.data(), kv(), past});
+    ops.rotate_and_store({.k = k.data(), .v = v.data(), .kv = kv(), .batch = past});
     k.clear();
     v.clear();
     for (size_t s = 0; s < shape_.past.size(); ++s) {
       k.insert(k.end(), keys_[s].begin() + shape_.past[s] * token_values(), keys_[s].end());
       v.insert(v.end(), values_[s].begin() + shape_.past[s] * token_values(), values_[s].end());
     }
-    ops.write_kv({k.data(), v.data(), kv(), batch()});
+    ops.rotate_and_store({.k = k.data(), .v = v.data(), .kv = kv(), .batch = batch()});
   }
 
   void expect_written() {
@@ -265,6 +265,40 @@ TEST_P(AttentionContract, ABatchOfNoSequencesIsDone) {
   expect_exact({.kv_head_of = {0}, .past = {}, .rows = {}}, random);
 }
 
+TEST_P(AttentionContract, PaddingGetsZerosAndTheOthersWhatTheyGetWithoutIt) {
+  Random random(10);
+  Shape shape{.n_kv_heads = 2, .kv_head_of = {0, 0, 1, 1}, .past = {20, 300, 1}, .rows = {1, 1, 1}};
+  PagedBatch paged(shape, random);
+  paged.write(ops());
+  const int row_values = static_cast<int>(shape.kv_head_of.size()) * shape.head_dim, n_padded = 5;
+  Floats q = random.normals(n_padded * row_values);
+  Floats alone(static_cast<size_t>(3 * row_values), NAN), padded(q.size(), NAN);
+  BatchView batch = paged.batch();
+  Attention p{q.data(), alone.data(), shape.kv_head_of.data(), 4, 0.125f, paged.kv(), batch};
+  ops().attention(p);
+
+  std::vector<int> positions(batch.positions, batch.positions + 3), row_begin(batch.row_begin, batch.row_begin + 4),
+      page_begin(batch.page_begin, batch.page_begin + 4), pages(batch.pages, batch.pages + batch.n_pages);
+  for (int r = 3; r < n_padded; ++r) {
+    positions.push_back(-1);
+    row_begin.push_back(r + 1);
+    page_begin.push_back(page_begin.back());
+  }
+  pages.resize(pages.size() + 64);  // counted, but of no sequence
+  p.batch = {n_padded,
+             n_padded,
+             positions.data(),
+             row_begin.data(),
+             page_begin.data(),
+             pages.data(),
+             static_cast<int>(pages.size()),
+             1};
+  p.out = padded.data();
+  ops().attention(p);
+  alone.resize(padded.size(), 0);
+  EXPECT_EQ(padded, alone);
+}
+
 TEST_P(AttentionContract, ARowSeesTheSameWhereverItsChunkBegan) {
   constexpr int kRows = 270;
   for (const KvDtype dtype : {KvDtype::f32, KvDtype::f16}) {
@@ -314,7 +348,11 @@ TEST_P(AttentionContract, CacheTypesRoundToTheNearestEven) {
                      static_cast<int>(hard.size()),
                      dtype};
     const std::vector<int> zero = {0}, begin = {0, 1};
-    ops().write_kv({hard.data(), hard.data(), kv, {1, 1, zero.data(), begin.data(), begin.data(), zero.data(), 1, 1}});
+    Floats keys = hard;
+    ops().rotate_and_store({.k = keys.data(),
+                            .v = hard.data(),
+                            .kv = kv,
+                            .batch = {1, 1, zero.data(), begin.data(), begin.data(), zero.data(), 1, 1}});
     for (size_t i = 0; i < hard.size(); ++i) {
       const uint16_t want = dtype == KvDtype::f16 ? f16_of_f32(hard[i]) : bf16_of_f32(hard[i]);
       EXPECT_EQ(page[i], want) << hard[i];
@@ -343,10 +381,12 @@ TEST_P(AttentionContract, AnyBitsRoundAsTheOneDefinitionSays) {
                      1,
                      kHeadDim,
                      dtype};
-    ops().write_kv({values.data(),
-                    values.data(),
-                    kv,
-                    {kRows, 1, positions.data(), row_begin.data(), row_begin.data(), pages.data(), kRows, kRows}});
+    Floats keys = values;
+    ops().rotate_and_store(
+        {.k = keys.data(),
+         .v = values.data(),
+         .kv = kv,
+         .batch = {kRows, 1, positions.data(), row_begin.data(), row_begin.data(), pages.data(), kRows, kRows}});
     for (size_t i = 0; i < values.size(); ++i) {
       if (std::isnan(values[i])) continue;
       const uint16_t want = dtype == KvDtype::f16 ? f16_of_f32(values[i]) : bf16_of_f32(values[i]);

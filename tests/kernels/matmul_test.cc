@@ -162,6 +162,35 @@ TEST_P(MatmulContract, ARowsProductsDoNotDependOnTheRowsBesideIt) {
   }
 }
 
+TEST_P(MatmulContract, ProductsOfOneXAreThoseOfEachAlone) {
+  constexpr int kWidth = 512;
+  const std::vector<std::pair<TensorType, int>> outs = {{TensorType::q4_k, 70},
+                                                        {TensorType::q4_k, 33},
+                                                        {TensorType::q6_k, 33},
+                                                        {TensorType::bf16, 20},
+                                                        {TensorType::q4_k, 1}};
+  for (const int n_rows : {1, 12}) {
+    SCOPED_TRACE(n_rows);
+    Random random(5);
+    std::vector<FileMatrix> matrices;
+    for (const auto& [type, n_out] : outs) matrices.emplace_back(type, n_out, kWidth, random);
+    const Floats x = random.normals(n_rows * kWidth);
+    std::vector<std::unique_ptr<Weight>> weights;
+    std::vector<Floats> biases, together;
+    std::vector<Matmul> products;
+    for (const FileMatrix& matrix : matrices) {
+      weights.push_back(ops().prepare(matrix.all()));
+      biases.push_back(random.normals(weights.back()->n_rows()));
+      together.emplace_back(static_cast<size_t>(n_rows * weights.back()->n_rows()), NAN);
+    }
+    for (size_t i = 0; i < weights.size(); ++i)
+      products.push_back({weights[i].get(), x.data(), together[i].data(), i % 2 ? biases[i].data() : nullptr, n_rows});
+    ops().matmul(products);
+    for (size_t i = 0; i < weights.size(); ++i)
+      EXPECT_EQ(together[i], product(*weights[i], x, i % 2 ? biases[i] : Floats{}, n_rows)) << i;
+  }
+}
+
 TEST_P(MatmulContract, NoRowsAreNoProducts) {
   Random random(1);
   const FileMatrix matrix(TensorType::q4_1, 8, 64, random);

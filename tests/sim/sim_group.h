@@ -45,6 +45,7 @@ class SimGroup {
     int rank() const override { return rank_; }
     int size() const override { return size_; }
     void all_reduce_sum(std::span<float>) override { std::abort(); }
+    bool in_stream() const override { return false; }
     void gather(std::span<const float>, std::span<float>) override { std::abort(); }
     std::vector<std::string> gather_bytes(const std::string&) override { std::abort(); }
     void broadcast(std::string&, const std::function<void()>&) override { std::abort(); }

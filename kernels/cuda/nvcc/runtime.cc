@@ -14,6 +14,7 @@ void demand(cudaError_t result, const char* what) {
 }
 
 cudaStream_t handle_of(Stream stream) { return static_cast<cudaStream_t>(stream.handle); }
+cudaEvent_t handle_of(Event event) { return static_cast<cudaEvent_t>(event.handle); }
 
 }  // namespace
 
@@ -60,7 +61,15 @@ Stream make_stream() {
 
 void end_stream(Stream stream) noexcept { cudaStreamDestroy(handle_of(stream)); }
 
-void wait(Stream stream) { demand(cudaStreamSynchronize(handle_of(stream)), "a step failed"); }
+// A card that waits for another rank's may wait for ever, or give up: who waits for it looks around, also at the end.
+void wait(Stream stream) {
+  const auto start = std::chrono::steady_clock::now();
+  for (cudaError_t state = cudaErrorNotReady; state == cudaErrorNotReady;) {
+    state = cudaStreamQuery(handle_of(stream));
+    if (state != cudaErrorNotReady) demand(state, "a step failed");
+    if (stream.look != nullptr && *stream.look) (*stream.look)(std::chrono::steady_clock::now() - start);
+  }
+}
 
 std::byte* allocate(size_t n_bytes) {
   void* memory = nullptr;
@@ -81,8 +90,41 @@ void upload(void* to, const void* from, size_t n_bytes, Stream stream) {
 
 void download(void* to, const void* from, size_t n_bytes, Stream stream) {
   if (n_bytes == 0) return;
+  wait(stream);  // a copy to memory that is not pinned would wait itself, and not look around
   demand(cudaMemcpyAsync(to, from, n_bytes, cudaMemcpyDeviceToHost, handle_of(stream)), "copying from the card failed");
   wait(stream);
 }
+
+void start_copy(void* to, const void* from, size_t n_bytes, Stream stream) {
+  if (n_bytes == 0) return;
+  demand(cudaMemcpyAsync(to, from, n_bytes, cudaMemcpyDefault, handle_of(stream)), "a copy beside a step failed");
+}
+
+Event make_event() {
+  cudaEvent_t event = nullptr;
+  demand(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "no event");
+  return {event};
+}
+
+void end_event(Event event) noexcept { cudaEventDestroy(handle_of(event)); }
+
+void record(Event event, Stream stream) {
+  demand(cudaEventRecord(handle_of(event), handle_of(stream)), "an event cannot be recorded");
+}
+
+bool reached(Event event) {
+  const cudaError_t result = cudaEventQuery(handle_of(event));
+  if (result == cudaErrorNotReady) return false;
+  demand(result, "a step failed");
+  return true;
+}
+
+bool pin(std::span<std::byte> memory) {
+  if (cudaHostRegister(memory.data(), memory.size(), cudaHostRegisterDefault) == cudaSuccess) return true;
+  cudaGetLastError();  // it is told here, and not again by the next launch
+  return false;
+}
+
+void unpin(std::span<std::byte> memory) noexcept { cudaHostUnregister(memory.data()); }
 
 }  // namespace ferry::cuda
