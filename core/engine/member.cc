@@ -67,7 +67,7 @@ Member::Member(const ModelFile& file, const GroupSettings& settings, Ops& ops, C
     : plan_(kv_plan(file, settings.kv, group.size())),
       info_(info_of(file, settings, plan_, group, ops)),
       model_(model_of(file, settings.scheduling, ops, group)),
-      shipper_(group.rank(), plan_.layouts, link, clock, settings.milestones),
+      shipper_(group.rank(), plan_.layouts, {link, ops.device()}, clock, settings.milestones),
       rank_(compute_with(model_, plan_.layouts[group.rank()], link.memory()), plan_.layouts[group.rank()],
             file.config.n_vocab, group, shipper_) {
   if (group.rank() != 0) return;

@@ -143,6 +143,24 @@ struct SelectRows {           // out[i] = x[rows[i]]
   int width = 0;
 };
 
+// What tokens are chosen from, in place of whole rows of logits: the best ones, and the sums that say what share of a
+// row they are. A logit that is no number counts as −infinity. Sums are 0 where all logits are −infinity, and anything
+// where one is +infinity; otherwise within kSumTolerance of themselves.
+struct TopLogits {
+  const float* logits = nullptr;  // [n_rows, n_vocab]
+  const float* scales = nullptr;  // [n_rows], above zero, finite; not read where n_best is 1
+  int* ids = nullptr;             // [n_rows, n_best], the best first, the lowest first among equals; −1: no more
+  float* best = nullptr;          // [n_rows, n_best], their logits; −infinity: no more
+  float* sums = nullptr;  // [n_rows, 2]: of exp(logit − best) and of exp((logit − best) · scale); not written
+                          // where n_best is 1
+  int n_rows = 0;
+  int n_vocab = 0;
+  int first_id = 0;  // of column 0
+  int n_best = 1;    // up to kMostBest
+};
+constexpr int kMostBest = 64;
+constexpr double kSumTolerance = 3e-5;
+
 class Ops {
  public:
   virtual ~Ops() = default;
@@ -162,6 +180,7 @@ class Ops {
   virtual void gated_activation(const GatedActivation& p) = 0;
   virtual void add_and_norm(const AddAndNorm& p) = 0;
   virtual void select_rows(const SelectRows& p) = 0;
+  virtual void top_logits(const TopLogits& p) = 0;
 };
 
 }  // namespace ferry

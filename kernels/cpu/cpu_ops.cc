@@ -3,6 +3,8 @@
 #include <cpuid.h>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <string>
 
 #include "core/base/check.h"
@@ -22,6 +24,29 @@ constexpr int64_t kGrainValues = 1 << 14;
 int64_t grain_of(int64_t total, int64_t each) { return std::max<int64_t>(1, total / std::max<int64_t>(each, 1)); }
 
 const PackedMatrix& packed(const Weight* weight) { return *static_cast<const PackedMatrix*>(weight); }
+
+// The best of a row, kept sorted where they are wanted: few logits are better than the worst of those so far.
+void take_best(const TopLogits& p, int row) {
+  constexpr float kLowest = -std::numeric_limits<float>::infinity();
+  const float* logits = p.logits + int64_t{row} * p.n_vocab;
+  int* ids = p.ids + int64_t{row} * p.n_best;
+  float* best = p.best + int64_t{row} * p.n_best;
+  const auto insert = [&](int place, int id, float logit) {
+    for (; place > 0 && best[place - 1] < logit; --place) {
+      best[place] = best[place - 1];
+      ids[place] = ids[place - 1];
+    }
+    best[place] = logit;
+    ids[place] = p.first_id + id;
+  };
+  const int n_first = std::min(p.n_best, p.n_vocab);
+  for (int id = 0; id < n_first; ++id) insert(id, id, logits[id] > kLowest ? logits[id] : kLowest);
+  for (int id = n_first; id < p.n_vocab; ++id) {
+    if (logits[id] > best[p.n_best - 1]) insert(p.n_best - 1, id, logits[id]);  // not what is no number
+  }
+  std::fill(ids + n_first, ids + p.n_best, -1);
+  std::fill(best + n_first, best + p.n_best, kLowest);
+}
 
 class CpuOps final : public Ops {
  public:
@@ -92,6 +117,22 @@ class CpuOps final : public Ops {
     for (int i = 0; i < p.n_rows; ++i) {
       std::copy_n(p.x + int64_t{p.rows[i]} * p.width, p.width, p.out + int64_t{i} * p.width);
     }
+  }
+
+  void top_logits(const TopLogits& p) override {
+    for_each_rows(p.n_rows, p.n_vocab, [&](int begin, int end) {
+      for (int r = begin; r < end; ++r) {
+        const float* logits = p.logits + int64_t{r} * p.n_vocab;
+        take_best(p, r);
+        if (p.n_best == 1) continue;
+        const float largest = p.best[int64_t{r} * p.n_best];
+        const bool none = std::isinf(largest);
+        for (const int i : {0, 1}) {
+          const float scale = i == 0 ? 1 : p.scales[r];
+          p.sums[2 * r + i] = none ? 0 : static_cast<float>(kernels_.sum_of_weights(logits, p.n_vocab, largest, scale));
+        }
+      }
+    });
   }
 
  private:

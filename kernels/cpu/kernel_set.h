@@ -94,6 +94,7 @@ struct KernelSet {
   void (*rope)(const Rope& p, int row_begin, int row_end) = nullptr;
   void (*gated_activation)(const GatedActivation& p, int64_t begin, int64_t end) = nullptr;
   void (*add)(const Add& p, int64_t begin, int64_t end) = nullptr;
+  double (*sum_of_weights)(const float* logits, int n_vocab, float largest, float scale) = nullptr;  // of TopLogits
 
   // For limits.h.
   float (*chain_multiply_adds)(int64_t n_rounds) = nullptr;  // kChains · lanes a round

@@ -132,6 +132,35 @@ double activate(double x, Activation activation) {
   return 0.5 * x * (1 + std::tanh(kSqrt2OverPi * (x + 0.044715 * x * x * x)));
 }
 
+float number_at(const float* logits, int id) {
+  return std::isnan(logits[id]) ? -std::numeric_limits<float>::infinity() : logits[id];
+}
+
+bool is_better(const float* logits, int a, int b) {
+  const float x = number_at(logits, a), y = number_at(logits, b);
+  return x > y || (x == y && a < b);
+}
+
+// The best of those that are not as good as `than`, −1: of all. −1 where there is none.
+int next_best(const float* logits, int n_vocab, int than) {
+  int best = -1;
+  for (int id = 0; id < n_vocab; ++id) {
+    if (than >= 0 && !is_better(logits, than, id)) continue;
+    if (best < 0 || is_better(logits, id, best)) best = id;
+  }
+  return best;
+}
+
+float sum_of_weights(const float* logits, int n_vocab, float largest, float scale) {
+  if (std::isinf(largest)) return 0;
+  double sum = 0;
+  for (int id = 0; id < n_vocab; ++id) {
+    const double below = static_cast<double>(number_at(logits, id)) - static_cast<double>(largest);
+    sum += std::exp(below * static_cast<double>(scale));
+  }
+  return static_cast<float>(sum);
+}
+
 class ReferenceOps final : public Ops {
  public:
   std::string name() const override { return "reference"; }
@@ -207,6 +236,22 @@ class ReferenceOps final : public Ops {
 
   void select_rows(const SelectRows& p) override {
     for (int i = 0; i < p.n_rows; ++i) std::copy_n(row_at(p.x, p.rows[i], p.width), p.width, row_at(p.out, i, p.width));
+  }
+
+  void top_logits(const TopLogits& p) override {
+    for (int r = 0; r < p.n_rows; ++r) {
+      const float* logits = row_at(p.logits, r, p.n_vocab);
+      int* ids = row_at(p.ids, r, p.n_best);
+      float* best = row_at(p.best, r, p.n_best);
+      for (int i = 0, id = -1; i < p.n_best; ++i) {
+        if (i < p.n_vocab) id = next_best(logits, p.n_vocab, id);
+        ids[i] = i < p.n_vocab ? p.first_id + id : -1;
+        best[i] = i < p.n_vocab ? number_at(logits, id) : -std::numeric_limits<float>::infinity();
+      }
+      if (p.n_best == 1) continue;
+      row_at(p.sums, r, 2)[0] = sum_of_weights(logits, p.n_vocab, best[0], 1);
+      row_at(p.sums, r, 2)[1] = sum_of_weights(logits, p.n_vocab, best[0], p.scales[r]);
+    }
   }
 
  private:

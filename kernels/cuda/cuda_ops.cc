@@ -6,6 +6,7 @@
 #include "core/base/error.h"
 #include "kernels/cuda/cuda_device.h"
 #include "kernels/cuda/launches.h"
+#include "kernels/cuda/matmul.h"
 #include "kernels/cuda/planar_weight.h"
 
 namespace ferry {
@@ -21,25 +22,22 @@ class CudaOps final : public Ops {
   explicit CudaOps(const CudaSettings& settings)
       : card_(use_card(settings.card)),
         products_(settings.products),
-        attention_scratch_(device_, settings.attention_scratch_bytes / sizeof(float)) {}
+        multiplier_(settings, device_, stream_),
+        attention_scratch_(device_, settings.attention_scratch_bytes / sizeof(float)),
+        top_scratch_(device_, kTopScratchFloats) {}
 
   std::string name() const override { return str("cuda ", card_); }
   Device& device() override { return device_; }
 
   std::unique_ptr<Weight> prepare(const MatrixSlice& slice) override {
     auto weight = std::make_unique<PlanarWeight>(slice, device_);
-    const WeightView& view = weight->view();
-    const size_t n_partial = static_cast<size_t>(column_ranges(view.n_tiles, view.n_groups)) * kMostSplitRows *
-                             static_cast<size_t>(view.n_rows);
-    if (n_partial > partial_products_.size()) partial_products_ = DeviceArray<float>(device_, n_partial);
+    multiplier_.announce(weight->view());
     return weight;
   }
 
   void embed(const Embed& p) override { launch_embed(p, view_of(p.table), stream_); }
   void rms_norm(const RmsNorm& p) override { launch_rms_norm(p, stream_); }
-  void matmul(std::span<const Matmul> products) override {
-    for (const Matmul& p : products) launch_matmul(p, view_of(p.w), products_, partial_products_.data(), stream_);
-  }
+  void matmul(std::span<const Matmul> products) override { multiplier_.multiply(products); }
   void rotate_and_store(const RotateAndStore& p) override { launch_rotate_and_store(p, stream_); }
   void attention(const Attention& p) override {
     launch_attention(p,
@@ -52,6 +50,7 @@ class CudaOps final : public Ops {
   void gated_activation(const GatedActivation& p) override { launch_gated_activation(p, stream_); }
   void add_and_norm(const AddAndNorm& p) override { launch_add_and_norm(p, stream_); }
   void select_rows(const SelectRows& p) override { launch_select_rows(p, stream_); }
+  void top_logits(const TopLogits& p) override { launch_top_logits(p, top_scratch_.data(), stream_); }
 
  private:
   const std::string card_;
@@ -59,8 +58,9 @@ class CudaOps final : public Ops {
   const int n_multiprocessors_ = n_multiprocessors();
   CudaDevice device_;
   const Stream stream_ = device_.launches();
-  DeviceArray<float> partial_products_;  // for the widest weight
+  Multiplier multiplier_;
   DeviceArray<float> attention_scratch_;
+  DeviceArray<float> top_scratch_;
 };
 
 }  // namespace

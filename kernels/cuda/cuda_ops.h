@@ -17,6 +17,7 @@ enum class Products : uint8_t { f32, bf16 };
 struct CudaSettings {
   int card = 0;
   Products products = Products::bf16;
+  size_t product_scratch_bytes = size_t{256} << 20;   // for many rows; less costs speed only
   size_t attention_scratch_bytes = size_t{64} << 20;  // for contexts that blocks share out; less costs speed only
 };
 

@@ -6,6 +6,7 @@
 //   mma_bf16, mma_f16       m16n8k16 on the tensor cores, f32 sums
 //   load_matrices, …        8 × 8 matrices of shared memory, as the tensor cores want them
 //   copy_async, …           from memory to shared memory while the thread goes on
+//   launch_early, …         kernels that begin before the one before them has ended
 //   bf16_pair, …            the few conversions that CUDA spells differently for every card
 //   launch(kernel, shape, parameters)
 

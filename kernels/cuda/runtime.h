@@ -15,6 +15,7 @@ namespace ferry::cuda {
 struct Stream {
   void* handle = nullptr;
   const std::function<void(Duration)>* look = nullptr;  // as Device::watch has it
+  bool can_begin_early = false;                         // a kernel, before those launched before it have ended
 };
 
 std::string runtime_name();  // "CUDA 13.0"
@@ -24,7 +25,8 @@ std::string why_no_card();
 
 // For all that this thread does from now on; returns its name.
 std::string use_card(int index);
-int n_multiprocessors();  // of the card that this thread uses
+int n_multiprocessors();     // of the card that this thread uses
+size_t most_shared_bytes();  // of a block, on that card
 Stream make_stream();
 void end_stream(Stream stream) noexcept;
 void wait(Stream stream);  // until all is done; what failed on the way is thrown here

@@ -34,7 +34,11 @@ const char* prompt_field(Endpoint endpoint) { return endpoint == Endpoint::chat 
 }  // namespace
 
 Answer::Answer(CompletionRequest request, const TextModel& model, const ApiRules& rules, AnswerIdentity identity)
-    : request_(std::move(request)), model_(model), rules_(rules), identity_(std::move(identity)) {}
+    : request_(std::move(request)),
+      stops_(request_.generation.stop),
+      model_(model),
+      rules_(rules),
+      identity_(std::move(identity)) {}
 
 std::variant<std::vector<Request>, ApiError> Answer::take_requests() {
   check(choices_.empty(), "requests are taken once");
@@ -62,8 +66,7 @@ std::optional<ApiError> Answer::add_choices(const Prompt& prompt, std::vector<Re
   for (int i = 0; i < request_.n; ++i) {
     Request& request = requests.emplace_back(first);
     request.sampling.seed += static_cast<uint64_t>(i);
-    choices_.push_back(
-        {.completion = Completion(identity_.id, request, request_.generation.stop, model_.tokenizer()), .echo = echo});
+    choices_.push_back({.completion = Completion(identity_.id, request, stops_, model_.tokenizer()), .echo = echo});
   }
   return std::nullopt;
 }

@@ -33,6 +33,8 @@ class Answer {
  public:
   // `model` outlives the answer.
   Answer(CompletionRequest request, const TextModel& model, const ApiRules& rules, AnswerIdentity identity);
+  Answer(const Answer&) = delete;  // its choices refer to its stops
+  Answer& operator=(const Answer&) = delete;
 
   // One request for each choice, in their order; who submits them gives them ids. To be called once, before the rest.
   std::variant<std::vector<Request>, ApiError> take_requests();
@@ -81,6 +83,7 @@ class Answer {
   nlohmann::ordered_json usage() const;
 
   const CompletionRequest request_;
+  const StopStrings stops_;  // of all choices
   const TextModel& model_;
   const ApiRules rules_;
   const AnswerIdentity identity_;

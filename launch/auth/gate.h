@@ -21,6 +21,10 @@ struct Caller {
   int max_streams = std::numeric_limits<int>::max();
   int max_queued = std::numeric_limits<int>::max();
   bool admin = false;  // by its key
+
+  // Records of requests tell what others do: a key sees its own, an admin's all, and everybody does where none is
+  // needed.
+  bool may_see(std::string_view requests_key) const { return admin || key.empty() || key == requests_key; }
 };
 
 // Where a request comes from, as far as is known.

@@ -5,6 +5,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 #include <system_error>
 
@@ -79,16 +80,20 @@ std::string read_guarded(const std::filesystem::path& file, const Guard& guard) 
   return all_of(in, file, guard.most_bytes);
 }
 
+std::string read_secret(const std::filesystem::path& file) {
+  std::string secret = trimmed(read_guarded(file, {}));
+  const bool is_word = !secret.empty() && std::ranges::all_of(secret, [](char c) { return c >= '!' && c <= '~'; });
+  if (!is_word) throw Error(file.string() + ": a secret is one word of ASCII characters");
+  return secret;
+}
+
 std::string read_token(const std::filesystem::path& file) {
-  std::string token = trimmed(read_guarded(file, {}));
+  std::string token = read_secret(file);
   if (token.size() < kLeastTokenBytes) {
     throw Error(
         fmt::format("{}: a secret of less than {} characters can be guessed. Type: (umask 077; openssl rand "
                     "-hex 32 > {})",
                     file.string(), kLeastTokenBytes, file.string()));
-  }
-  for (const char c : token) {
-    if (c < '!' || c > '~') throw Error(file.string() + ": a token is one word of ASCII characters");
   }
   return token;
 }

@@ -21,7 +21,9 @@ struct Guard {
 // Error when it cannot be read, is too large, or its mode is not safe; the message says what to type.
 std::string read_guarded(const std::filesystem::path& file, const Guard& guard);
 
-// A secret that two ends share: what stands in a file that its owner alone can read, without the white space around it.
+// A secret of one word: what stands in a file that its owner alone can read, without the white space around it.
+std::string read_secret(const std::filesystem::path& file);
+// One that two ends share, made up by somebody: it must not be short.
 std::string read_token(const std::filesystem::path& file);
 
 // Replaces the file (or makes it, for its owner alone) in one go by what `change` makes of its text. Whoever else does

@@ -1,8 +1,6 @@
 #pragma once
 // The keys that are good now: a file of them, read again when it changes.
 
-#include <sys/stat.h>
-
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -10,6 +8,7 @@
 #include <unordered_map>
 
 #include "launch/auth/api_key.h"
+#include "launch/auth/file_stamp.h"
 
 namespace ferry {
 
@@ -23,19 +22,11 @@ class KeyRing {
   std::optional<ApiKey> find(std::string_view shown);
 
  private:
-  struct Stamp {  // changes when the file does
-    dev_t device = 0;
-    ino_t inode = 0;
-    off_t size = -1;
-    timespec modified{}, changed{};
-    bool operator==(const Stamp& other) const;
-  };
-  Stamp stamp() const;
   void load();
   void refresh();
 
   const std::filesystem::path file_;
-  Stamp seen_;
+  FileStamp seen_;
   std::unordered_map<std::string, ApiKey> by_salt_;
 };
 

@@ -11,8 +11,8 @@ namespace ferry {
 
 class BenchServer {
  public:
-  // `command`: "up" or "router". Error when it cannot be started.
-  BenchServer(const std::string& command, const std::string& yaml);
+  // `command`: "up" or "router"; `key`: of the API, where the YAML wants one. Error when it cannot be started.
+  BenchServer(const std::string& command, const std::string& yaml, std::string key = {});
 
   void wait_until_ready();  // it serves; Error when it ends instead, or after a minute
   void turn();              // passes on what it prints; Error when it has ended
@@ -20,7 +20,7 @@ class BenchServer {
   ProcessUsage usage() const { return usage_of(child_.pid()); }
 
  private:
-  const std::string url_;
+  const std::string url_, key_;
   std::string last_line_;
   Child child_;
 };

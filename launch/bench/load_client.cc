@@ -30,9 +30,11 @@ void note(std::string_view payload, Instant at, StreamRecord& record) {
   }
 }
 
-http::request<http::string_body> request_to(const HostPort& server, const std::string& body) {
+http::request<http::string_body> request_to(const HostPort& server, const std::string& authorization,
+                                            const std::string& body) {
   http::request<http::string_body> request(http::verb::post, "/v1/completions", 11);
   request.set(http::field::host, server.text());
+  if (!authorization.empty()) request.set(http::field::authorization, authorization);
   request.set(http::field::content_type, "application/json");
   request.body() = body;
   request.prepare_payload();
@@ -79,7 +81,8 @@ struct LoadClient::Connection {
   bool kept = false;  // for another request
 };
 
-LoadClient::LoadClient(asio::io_context& io, const std::string& url) : io_(io), server_(host_of(url)) {
+LoadClient::LoadClient(asio::io_context& io, const std::string& url, const std::string& key)
+    : io_(io), server_(host_of(url)), authorization_(key.empty() ? key : "Bearer " + key) {
   tcp::resolver resolver(io);
   error_code failed;
   const auto found = resolver.resolve(server_.host, std::to_string(server_.port), failed);
@@ -126,7 +129,7 @@ asio::awaitable<void> LoadClient::ask(std::string body, StreamRecord& record) {
 asio::awaitable<void> LoadClient::exchange(Connection& connection, const std::string& body, StreamRecord& record) {
   beast::tcp_stream& stream = connection.stream;
   stream.expires_after(kPatience);
-  const auto request = request_to(server_, body);
+  const auto request = request_to(server_, authorization_, body);
   co_await http::async_write(stream, request, asio::use_awaitable);
   http::response_parser<http::string_body> parser;
   parser.body_limit(kMostAnswerBytes);
@@ -144,6 +147,7 @@ asio::awaitable<void> LoadClient::exchange(Connection& connection, const std::st
     while (const auto payload = events.next()) note(*payload, at, record);
   }
   if (!streams) record.error = "HTTP " + std::to_string(record.status);
+  if (record.status == 401) record.error += ": the server wants an API key, or another one";
   if (streams && record.error.empty() && record.n_tokens == 0) record.error = "the stream ended early";
   connection.used = true;
   connection.kept = parser.keep_alive();

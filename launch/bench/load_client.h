@@ -16,8 +16,8 @@ namespace ferry {
 
 class LoadClient {
  public:
-  // Error when that is not http://host:port[/…].
-  LoadClient(asio::io_context& io, const std::string& url);
+  // Error when that is not http://host:port[/…]. `key`: of the API; empty: none.
+  LoadClient(asio::io_context& io, const std::string& url, const std::string& key = {});
   ~LoadClient();
   LoadClient(const LoadClient&) = delete;
   LoadClient& operator=(const LoadClient&) = delete;
@@ -34,6 +34,7 @@ class LoadClient {
 
   asio::io_context& io_;
   HostPort server_;
+  const std::string authorization_;  // the header; empty: none
   tcp::endpoint endpoint_;
   std::vector<std::unique_ptr<Connection>> idle_;
   int n_open_ = 0, most_open_ = 0;

@@ -24,7 +24,12 @@ std::string body_of(const PlannedRequest& request, const LoadRules& rules, size_
 class Load {
  public:
   Load(asio::io_context& io, const LoadPlan& plan, const LoadRules& rules)
-      : io_(io), plan_(plan), rules_(rules), client_(io, rules.url), result_{.records = {}}, turn_timer_(io) {
+      : io_(io),
+        plan_(plan),
+        rules_(rules),
+        client_(io, rules.url, rules.key),
+        result_{.records = {}},
+        turn_timer_(io) {
     result_.records.resize(plan.size());
   }
 

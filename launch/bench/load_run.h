@@ -12,7 +12,7 @@
 namespace ferry {
 
 struct LoadRules {
-  std::string url;
+  std::string url, key;                        // of the API; empty: none
   uint64_t seed = 1;                           // of prompts
   uint64_t first_name = 0;                     // requests are named by their `seed`, from this on
   int concurrency = 0;                         // clients, each with one request at a time; 0: as the plan says

@@ -14,6 +14,7 @@
 #include "launch/bench/load_report.h"
 #include "launch/bench/load_run.h"
 #include "launch/bench/stub_group.h"
+#include "launch/commands/router_option.h"
 #include "launch/io/progress.h"
 #include "launch/io/svg_plot.h"
 #include "launch/io/table.h"
@@ -28,7 +29,7 @@ namespace {
 using nlohmann::ordered_json;
 
 struct ServeBench {
-  std::string cluster, url, model;
+  std::string cluster, url, key, model;
   bool stub = false;
   double stub_step_ms = 0, stub_prefill_ms = 0;
   int requests = 64;
@@ -99,7 +100,7 @@ Served stub_of(const ServeBench& o) {
 Served served_by(const ServeBench& o) {
   Served served;
   if (o.stub) served = stub_of(o);
-  if (!o.cluster.empty()) served.server = std::make_unique<BenchServer>("up", o.cluster);
+  if (!o.cluster.empty()) served.server = std::make_unique<BenchServer>("up", o.cluster, o.key);
   if (served.server) served.server->wait_until_ready();
   served.url = served.server ? served.server->url() : o.url;
   return served;
@@ -112,6 +113,7 @@ void measure(const ServeBench& o, const Served& served, Level& level) {
   Progress progress(fmt::format("{} {}", level.how, level.value), level.plan.size(), clock, std::cerr,
                     Progress::form_for(STDERR_FILENO));
   const LoadRules rules = {.url = served.url,
+                           .key = o.key,
                            .seed = o.seed,
                            .first_name = level.first_name,
                            .concurrency = level.how == "concurrency" ? static_cast<int>(level.value) : 0,
@@ -241,6 +243,7 @@ void add_bench_serve(CLI::App& bench, Chosen& chosen) {
       "  ferry bench serve --stub --model FILE.gguf --concurrency 64 --requests 256     (the router alone)");
   command->add_option("cluster", o->cluster, "cluster.yaml: served by this command while it measures");
   command->add_option("--url", o->url, "A server that runs already")->type_name("URL");
+  add_key_options(*command, o->key);
   command->add_flag("--stub", o->stub, "A router before a group without a model, which says one token again and again");
   command->add_option("--model", o->model, "With --stub: whose tokens")->type_name("FILE");
   command->add_option("--stub-step", o->stub_step_ms, "Time between its tokens, ms")->capture_default_str();

@@ -27,9 +27,11 @@ int run(const ExplainOptions& options) {
     throw Error(str(quoted(options.id), " is no id of a request; they look like req-0123abcd…"));
   const HttpAnswer answer = client.get("/debug/requests/" + options.id);
   if (answer.status == 404) {
-    throw Error(str("the router at ", client.url(), " does not know the request ", quoted(options.id),
-                    ". It remembers the latest 2000 since its start; ids are in the header x-request-id, and ",
-                    client.url(), "/debug/requests lists the latest 100"));
+    throw Error(
+        str("the router at ", client.url(), " does not know the request ", quoted(options.id),
+            ". It remembers the latest 2000 since its start, and tells a key of its own requests only, unless it is "
+            "an admin's; ids are in the header x-request-id, and ",
+            client.url(), "/debug/requests lists the latest 100"));
   }
   const std::string body = body_of(answer, client);
   if (options.json) {

@@ -9,6 +9,8 @@
 
 namespace ferry {
 
+// An API key on the command line, from the environment, or from a file, which other processes cannot see.
+void add_key_options(CLI::App& command, std::string& key);
 void add_router_options(CLI::App& command, RouterAddress& address);
 
 // Error for a status that is not 200, with what to do.

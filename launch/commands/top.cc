@@ -50,10 +50,7 @@ int watch(const TopOptions& options, const HttpClient& client) {
   StopSignals signals;
   LiveScreen live;
   do {
-    const Screen screen = {.columns = columns_of(STDOUT_FILENO),
-                           .lines = lines_of(STDOUT_FILENO) - 1,
-                           .colours = colours_for(STDOUT_FILENO)};
-    live.show(view_or_why_not(client, screen));
+    live.show(view_or_why_not(client, screen_of(STDOUT_FILENO)));
   } while (wait(signals, live, options.interval_s));
   return kDone;
 }

@@ -34,8 +34,7 @@ Route route_of(const Account& account) {
   return route;
 }
 
-Completion::Completion(std::string id, const Request& request, const std::vector<std::string>& stops,
-                       const Tokenizer& tokenizer)
+Completion::Completion(std::string id, const Request& request, const StopStrings& stops, const Tokenizer& tokenizer)
     : wants_logprobs_(request.n_logprobs >= 0),
       min_tokens_(static_cast<size_t>(request.min_tokens)),
       tokenizer_(tokenizer),

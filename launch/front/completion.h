@@ -15,8 +15,8 @@ Route route_of(const Account& account);
 
 class Completion {
  public:
-  // `tokenizer` outlives it.
-  Completion(std::string id, const Request& request, const std::vector<std::string>& stops, const Tokenizer& tokenizer);
+  // `stops` and `tokenizer` outlive it; other answers may share them.
+  Completion(std::string id, const Request& request, const StopStrings& stops, const Tokenizer& tokenizer);
 
   // Takes what the router tells. True: the answer is over; when a stop string ended it, the router does not know yet.
   bool append(const RequestEvent& event);

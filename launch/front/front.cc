@@ -41,15 +41,15 @@ void Front::submit(const PromptLine& prompt) {
   Request request = request_of(prompt.generation, model_.tokens_of(prompt.prompt),
                                {.max_tokens = settings_.max_tokens, .seed = hash_of(prompt.id, id)});
   request.id = id;
-  const std::vector<std::string>& stops = prompt.generation.stop;
-  Open open = {.completion = Completion(prompt.id, request, stops, model_.tokenizer()), .result = {}};
+  Open open = {.stops = std::make_unique<const StopStrings>(prompt.generation.stop), .completion = {}, .result = {}};
+  open.completion.emplace(prompt.id, request, *open.stops, model_.tokenizer());
   router_.submit(std::move(request), settings_.budget);
   open_.emplace(next_id_++, std::move(open));
   ++n_running_;
 }
 
 void Front::refuse(const std::string& id, const std::string& why) {
-  Open open = {.completion = {}, .result = {}, .over = true};
+  Open open = {.stops = {}, .completion = {}, .result = {}, .over = true};
   open.result.id = id;
   open.result.finish_reason = "error";
   open.result.error = why;

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -51,7 +52,8 @@ class Front {
   const Sinks sinks_;
 
   struct Open {
-    std::optional<Completion> completion;  // none for a prompt that was refused
+    std::unique_ptr<const StopStrings> stops;  // stay where the completion found them
+    std::optional<Completion> completion;      // none for a prompt that was refused
     Result result;
     bool over = false;
   };

@@ -3,7 +3,10 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <string>
+
+#include "launch/io/terminal.h"
 
 namespace ferry {
 
@@ -19,6 +22,11 @@ void write_all(std::string_view text) {
 
 }  // namespace
 
+bool can_redraw(int fd) {
+  const char* term = std::getenv("TERM");
+  return is_terminal(fd) && term != nullptr && std::string_view(term) != "dumb";
+}
+
 LiveScreen::LiveScreen() {
   termios now;
   if (tcgetattr(STDIN_FILENO, &now) == 0) {
@@ -31,7 +39,7 @@ LiveScreen::LiveScreen() {
 
 LiveScreen::~LiveScreen() {
   write_all(kEnd);
-  if (before_) tcsetattr(STDIN_FILENO, TCSANOW, &*before_);
+  if (before_) tcsetattr(STDIN_FILENO, TCSAFLUSH, &*before_);  // keys that nobody read are not for the shell
 }
 
 void LiveScreen::show(std::string_view lines) {

@@ -8,6 +8,8 @@
 
 namespace ferry {
 
+bool can_redraw(int fd);  // a terminal on which a picture can change in place
+
 class LiveScreen {
  public:
   LiveScreen();

@@ -2,12 +2,14 @@
 
 #include <fmt/chrono.h>
 #include <spdlog/formatter.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "launch/io/log_sink.h"
 #include "launch/io/printable.h"
 
 namespace ferry {
@@ -97,6 +99,27 @@ class LineFormatter final : public spdlog::formatter {
   const LogForm form_;
 };
 
+class LineSink final : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  explicit LineSink(std::function<void(std::string_view line)> takes_line) : takes_line_(std::move(takes_line)) {}
+
+ private:
+  void sink_it_(const spdlog::details::log_msg& m) override {
+    spdlog::memory_buf_t line;
+    formatter_->format(m, line);
+    takes_line_({line.data(), line.size() - 1});
+  }
+  void flush_() override {}
+
+  const std::function<void(std::string_view line)> takes_line_;
+};
+
+// spdlog shares its sinks between loggers; here each has one.
+void replace_sink(spdlog::sink_ptr sink) {
+  sink->set_formatter(std::make_unique<LineFormatter>(log_form()));
+  spdlog::default_logger()->sinks() = {std::move(sink)};
+}
+
 }  // namespace
 
 void set_up_log(spdlog::level::level_enum level, LogForm form) {
@@ -104,6 +127,12 @@ void set_up_log(spdlog::level::level_enum level, LogForm form) {
   spdlog::set_formatter(std::make_unique<LineFormatter>(form));
   spdlog::set_level(level);
 }
+
+void log_to(std::function<void(std::string_view line)> sink) {
+  replace_sink(std::make_shared<LineSink>(std::move(sink)));
+}
+
+void log_to_stderr() { replace_sink(std::make_shared<spdlog::sinks::stderr_sink_mt>()); }
 
 LogForm log_form() { return spdlog::default_logger()->name() == kJsonLogger ? LogForm::json : LogForm::text; }
 

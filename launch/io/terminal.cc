@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdlib>
 
+#include "launch/io/live_screen.h"
 #include "parallel/mpi.h"
 
 namespace ferry {
@@ -29,10 +30,8 @@ bool is_terminal(int fd) { return isatty(fd) == 1 && !launched_by_mpirun(); }
 
 Colours colours_for(int fd) {
   const char* no_color = std::getenv("NO_COLOR");  // https://no-color.org: set and not empty
-  const char* term = std::getenv("TERM");
   const bool refused = no_color != nullptr && *no_color != '\0';
-  const bool is_dumb = term == nullptr || std::string_view(term) == "dumb";
-  return is_terminal(fd) && !refused && !is_dumb ? Colours::on : Colours::off;
+  return can_redraw(fd) && !refused ? Colours::on : Colours::off;
 }
 
 std::string tinted(std::string_view text, Tint tint, Colours colours) {

@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "launch/observe/top_view.h"
+#include "launch/io/screen.h"
 
 namespace ferry {
 

@@ -7,8 +7,6 @@
 
 namespace ferry {
 
-namespace {
-
 using nlohmann::ordered_json;
 
 ordered_json json_of(const RequestRecord& r) {
@@ -30,8 +28,6 @@ ordered_json json_of(const RequestRecord& r) {
           {"timeline", json_of(timeline_of(a))}};
 }
 
-}  // namespace
-
 RequestRecord& RequestLog::open(RequestRecord record) {
   RequestRecord& open = running_[record.id];
   open = std::move(record);
@@ -48,17 +44,19 @@ void RequestLog::close(const RequestRecord& record) {
   in_order_.pop_front();
 }
 
-std::string RequestLog::find(const std::string& id) const {
+const RequestRecord* RequestLog::find(const std::string& id) const {
   for (const auto* records : {&running_, &over_}) {
-    if (const auto found = records->find(id); found != records->end()) return text_of(json_of(found->second));
+    if (const auto found = records->find(id); found != records->end()) return &found->second;
   }
-  return {};
+  return nullptr;
 }
 
-ordered_json RequestLog::latest(size_t n) const {
+ordered_json RequestLog::latest(size_t n, const Visible& is_visible) const {
   ordered_json all = ordered_json::array();
-  for (auto id = in_order_.rbegin(); id != in_order_.rend() && all.size() < n; ++id)
-    all.push_back(json_of(over_.at(*id)));
+  for (auto id = in_order_.rbegin(); id != in_order_.rend() && all.size() < n; ++id) {
+    const RequestRecord& record = over_.at(*id);
+    if (is_visible(record)) all.push_back(json_of(record));
+  }
   return all;
 }
 

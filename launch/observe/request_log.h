@@ -2,6 +2,7 @@
 // What becomes of requests: of those that run, and of the latest ones.
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -26,6 +27,8 @@ struct RequestRecord {
   TraceContext trace;
 };
 
+nlohmann::ordered_json json_of(const RequestRecord& record);
+
 class RequestLog {
  public:
   // It stays where it is and may change, until it is closed.
@@ -33,9 +36,11 @@ class RequestLog {
   void close(const RequestRecord& record);
   const std::map<std::string, RequestRecord>& running() const { return running_; }
 
-  // JSON; empty: not among the latest.
-  std::string find(const std::string& id) const;
-  nlohmann::ordered_json latest(size_t n) const;  // newest first
+  const RequestRecord* find(const std::string& id) const;  // nullptr: not among the latest
+
+  // Of those that somebody may see, as JSON, the newest first.
+  using Visible = std::function<bool(const RequestRecord& record)>;
+  nlohmann::ordered_json latest(size_t n, const Visible& is_visible) const;
 
  private:
   static constexpr size_t kMost = 2000;

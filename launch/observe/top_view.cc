@@ -99,21 +99,6 @@ void add_requests(std::ostream& out, const json& c, const Screen& screen) {
   }
 }
 
-// Cuts lines that are too long, between characters and not inside of an escape sequence.
-std::string fitted(const std::string& line, int columns) {
-  std::string cut;
-  int n = 0;
-  bool escaped = false;
-  for (const char c : line) {
-    const bool begins = (static_cast<unsigned char>(c) & 0xC0) != 0x80;  // a character of UTF-8
-    if (c == '\x1b') escaped = true;
-    if (!escaped && begins && ++n > columns) return cut + (line.find('\x1b') == std::string::npos ? "" : "\x1b[0m");
-    cut += c;
-    if (escaped && c == 'm') escaped = false;
-  }
-  return cut;
-}
-
 }  // namespace
 
 std::string top_view(const json& cluster, const Screen& screen) {
@@ -125,12 +110,7 @@ std::string top_view(const json& cluster, const Screen& screen) {
   add_paths(out, cluster.at("paths"), screen);
   add_latencies(out, cluster.at("latency"), screen);
   add_requests(out, cluster, screen);
-  std::istringstream lines(out.str());
-  std::string shown;
-  int n = 0;
-  for (std::string line; n < screen.lines && std::getline(lines, line); ++n)
-    shown += fitted(line, screen.columns) + '\n';
-  return shown;
+  return fitted(out.str(), screen);
 }
 
 }  // namespace ferry

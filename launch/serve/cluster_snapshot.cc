@@ -102,9 +102,11 @@ ordered_json paths_json(const Gateway& gateway) {
 // ---- requests
 
 // Those that are shown are chosen before anything is made of them: tens of thousands may wait.
-std::vector<const RequestRecord*> oldest(const RequestLog& log) {
+std::vector<const RequestRecord*> oldest(const RequestLog& log, const RequestLog::Visible& is_visible) {
   std::vector<const RequestRecord*> records;
-  for (const auto& [id, record] : log.running()) records.push_back(&record);
+  for (const auto& [id, record] : log.running()) {
+    if (is_visible(record)) records.push_back(&record);
+  }
   const auto end = records.begin() + static_cast<std::ptrdiff_t>(std::min(records.size(), kMostInFlight));
   std::partial_sort(records.begin(), end, records.end(), [](const RequestRecord* a, const RequestRecord* b) {
     return std::tie(a->at_ms, a->id) < std::tie(b->at_ms, b->id);
@@ -113,9 +115,9 @@ std::vector<const RequestRecord*> oldest(const RequestLog& log) {
   return records;
 }
 
-ordered_json in_flight_json(const Router& router, const RequestLog& log) {
+ordered_json in_flight_json(const Router& router, const std::vector<const RequestRecord*>& records) {
   ordered_json requests = ordered_json::array();
-  for (const RequestRecord* record : oldest(log)) {
+  for (const RequestRecord* record : records) {
     for (size_t choice = 0; choice < record->choices.size() && requests.size() < kMostInFlight; ++choice) {
       const auto report = router.request(record->choices[choice]);
       if (!report) continue;
@@ -175,7 +177,7 @@ ordered_json history_json(const Traffic::Rates& rates, Instant now) {
 
 }  // namespace
 
-std::string cluster_snapshot(const Gateway& gateway, const RequestLog& log) {
+std::string cluster_snapshot(const Gateway& gateway, const RequestLog& log, const RequestLog::Visible& is_visible) {
   const ClusterRouter& cluster = gateway.cluster();
   const Router& router = cluster.router();
   const Traffic& traffic = gateway.traffic();
@@ -187,8 +189,8 @@ std::string cluster_snapshot(const Gateway& gateway, const RequestLog& log) {
                   {"paths", paths_json(gateway)},
                   {"waiting", router.n_waiting()},
                   {"served", router.n_served() - router.n_waiting()},
-                  {"in_flight", in_flight_json(router, log)},
-                  {"latest", log.latest(kLatest)},
+                  {"in_flight", in_flight_json(router, oldest(log, is_visible))},
+                  {"latest", log.latest(kLatest, is_visible)},
                   {"latency",
                    {{"ttft", json_of(traffic.latencies().to_first_token)},
                     {"itl", json_of(traffic.latencies().between_tokens)},

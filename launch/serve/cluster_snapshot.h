@@ -9,6 +9,7 @@
 
 namespace ferry {
 
-std::string cluster_snapshot(const Gateway& gateway, const RequestLog& log);
+// Its single requests are those that `is_visible` lets pass; what is counted and measured is of all.
+std::string cluster_snapshot(const Gateway& gateway, const RequestLog& log, const RequestLog::Visible& is_visible);
 
 }  // namespace ferry

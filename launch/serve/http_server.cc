@@ -3,7 +3,6 @@
 #include <spdlog/spdlog.h>
 
 #include "core/base/error.h"
-#include "launch/auth/tls.h"
 #include "launch/io/log.h"
 #include "launch/serve/http_rules.h"
 #include "launch/serve/replies.h"
@@ -59,7 +58,7 @@ std::optional<ApiError> answer_to(const error_code& failed) {
 
 HttpServer::HttpServer(asio::io_context& io, const RouterConfig& config, Handlers handlers)
     : io_(io), limits_(config.limits), handlers_(std::move(handlers)), acceptor_(io) {
-  if (config.tls.given()) tls_.emplace(tls_for_clients(config.tls));
+  if (config.tls.given()) tls_.emplace(config.tls);
   const HostPort& address = config.listen;
   const tcp::endpoint endpoint = endpoint_of(address);
   error_code failed;
@@ -113,7 +112,8 @@ asio::awaitable<void> HttpServer::pause() {
 
 asio::awaitable<void> HttpServer::serve(tcp::socket socket) {
   prepare(socket);
-  Connection connection(std::move(socket), tls_ ? &*tls_ : nullptr, n_connections() < limits_.connections);
+  asio::ssl::context* const tls = tls_ ? &tls_->for_new_connection() : nullptr;
+  Connection connection(std::move(socket), tls, n_connections() < limits_.connections);
   connections_.insert(&connection.stream);
   try {
     connection.stream.expires_after(ms(limits_.header_ms));

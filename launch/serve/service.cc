@@ -49,6 +49,10 @@ std::string challenge_for(const HttpHeader& header) {
   return is_browser ? "Basic realm=\"ferry: any name, an API key as password\"" : "Bearer";
 }
 
+RequestLog::Visible visible_to(const Caller& caller) {
+  return [&caller](const RequestRecord& record) { return caller.may_see(record.key); };
+}
+
 std::string last_of(std::string_view path) { return std::string(path.substr(path.rfind('/') + 1)); }
 
 }  // namespace
@@ -174,18 +178,19 @@ asio::awaitable<void> Service::page(Exchange& exchange) {
 }
 
 asio::awaitable<void> Service::cluster(Exchange& exchange) {
-  return exchange.reply(HttpReply(cluster_snapshot(gateway_, log_)));
+  return exchange.reply(HttpReply(cluster_snapshot(gateway_, log_, visible_to(exchange.caller()))));
 }
 
 asio::awaitable<void> Service::requests(Exchange& exchange) {
   constexpr size_t kLatest = 100;
-  return exchange.reply(HttpReply(text_of(log_.latest(kLatest))));
+  return exchange.reply(HttpReply(text_of(log_.latest(kLatest, visible_to(exchange.caller())))));
 }
 
 asio::awaitable<void> Service::request(Exchange& exchange) {
-  std::string record = log_.find(last_of(exchange.path()));
-  if (record.empty()) return exchange.reply(reply_of(not_found(exchange.path())));
-  return exchange.reply(HttpReply(std::move(record)));
+  const RequestRecord* record = log_.find(last_of(exchange.path()));
+  // That another key has had such a request is nobody's business either.
+  if (!record || !exchange.caller().may_see(record->key)) return exchange.reply(reply_of(not_found(exchange.path())));
+  return exchange.reply(HttpReply(text_of(json_of(*record))));
 }
 
 asio::awaitable<void> Service::groups(Exchange& exchange) {

@@ -16,7 +16,7 @@ class WebStream {
   template <class Token>
   using Transferred = typename asio::async_result<std::decay_t<Token>, void(error_code, size_t)>::return_type;
 
-  // `tls`, where there is one, outlives it.
+  // `tls`: read now, and not needed any more afterwards.
   WebStream(tcp::socket socket, asio::ssl::context* tls) : tcp_(std::move(socket)) {
     if (tls) tls_.emplace(tcp_, *tls);
   }

@@ -91,7 +91,8 @@ void check_any_bytes(const Tokenizer& tokenizer, std::string_view bytes) {
 }
 
 void check_stops(std::string_view text) {
-  StopMatcher matcher({"aa", "aab", "\n\n", "s><"});
+  const StopStrings stops({"aa", "aab", "\n\n", "s><"});
+  StopMatcher matcher(stops);
   std::string shown;
   for (size_t at = 0; at < text.size(); at += 3) shown += matcher.append(text.substr(at, 3));
   if (!matcher.stop()) {

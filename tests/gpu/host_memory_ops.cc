@@ -145,6 +145,15 @@ class HostMemoryOps final : public Ops {
       c.out(q.out, size(q.n_rows, q.width));
     });
   }
+  void top_logits(const TopLogits& p) override {
+    run(&Ops::top_logits, p, [](TopLogits& q, Copies& c) {
+      c.in(q.logits, size(q.n_rows, q.n_vocab));
+      c.in(q.scales, static_cast<size_t>(q.n_rows));
+      c.out(q.ids, size(q.n_rows, q.n_best));
+      c.out(q.best, size(q.n_rows, q.n_best));
+      c.out(q.sums, size(q.n_rows, 2));
+    });
+  }
 
  private:
   template <class P, class Replace>

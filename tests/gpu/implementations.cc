@@ -15,11 +15,16 @@ std::vector<Implementation> implementations() {
       const auto make = [=] {
         return make_host_memory_ops(make_cuda_ops({.products = products, .attention_scratch_bytes = scratch_bytes}));
       };
-      // A bf16 is off by up to 2⁻⁹ of its value; a product has two such factors, where weights are rounded too.
-      constexpr double kOfRoundedFactors = 0x1p-8 + 1e-6;
-      const bool is_exact = products == Products::f32;
-      all.push_back({str("card ", is_exact ? "f32" : "bf16", " with ", scratch_bytes >> 20, " MiB to share spans out"),
-                     make, why_no_cuda(), is_exact ? 1e-6 : kOfRoundedFactors, !is_exact});
+      all.push_back({.name = str("card ", products == Products::f32 ? "f32" : "bf16", " with ", scratch_bytes >> 20,
+                                 " MiB to share spans out"),
+                     .make = make,
+                     .missing = why_no_cuda()});
+      if (products == Products::bf16) {
+        // A bf16 is off by up to 2⁻⁹ of its value; a product has two such factors, where weights are rounded, too.
+        all.back().product_tolerance = 0x1p-8 + 1e-6;
+        all.back().most_rows_alike = 64;
+        all.back().rounds_attention = true;
+      }
     }
   }
   return all;

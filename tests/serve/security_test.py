@@ -131,6 +131,38 @@ class Keys(SecurityTest):
                          cluster.ask("/metrics", key=alice)[2] + cluster.ask("/debug/requests", key=alice)[2] +
                          self.keys("list", str(self.folder / "keys")).stdout)
 
+    def test_a_benchmark_shows_a_key_and_tells_nobody(self):
+        path = pathlib.Path(self.write("alice.key", self.new_key("alice") + "\n"))
+        path.chmod(0o600)
+        cluster = Cluster(self, "  keys: keys\n")
+        bench = lambda *words: subprocess.run(  # noqa: E731
+            [FERRY, "bench", "serve", "--url", cluster.url, "--requests", "2", "--max-tokens", "2", "--prompt-tokens", "4",
+             "--json", *words], capture_output=True, text=True, check=False, timeout=120)
+        ran = bench("--key-file", str(path))
+        self.assertEqual((ran.returncode, json.loads(ran.stdout)["answered"]), (0, 2), ran.stderr)
+        self.assertNotIn(path.read_text().strip(), ran.stdout + ran.stderr)
+        self.assertIn("HTTP 401", bench().stdout)
+
+    def test_a_key_sees_its_own_requests_and_an_admins_key_all(self):
+        alice, bob, root = self.new_key("alice"), self.new_key("bob"), self.new_key("root", "--admin")
+        cluster = Cluster(self, "  keys: keys\n")
+        ids = {key: cluster.client(key).completions.with_raw_response.create(model=NAME, prompt="Hi", max_tokens=1)
+               .headers["x-request-id"] for key in (alice, bob)}
+        stream = cluster.client(alice).completions.create(model=NAME, stream=True, prompt="Once", max_tokens=1500,
+                                                            extra_body={"ignore_eos": True})
+        next(iter(stream))
+        for key, sees, running in ((alice, {ids[alice]}, 1), (bob, {ids[bob]}, 0), (root, set(ids.values()), 1)):
+            self.assertEqual({r["id"] for r in json.loads(cluster.ask("/debug/requests", key=key)[2])}, sees)
+            shown = json.loads(cluster.ask("/debug/cluster", key=key)[2])
+            self.assertEqual({r["id"] for r in shown["latest"]}, sees)
+            self.assertEqual((len(shown["in_flight"]), shown["served"]), (running, 1))
+            for id in ids.values():
+                self.assertEqual(cluster.ask("/debug/requests/" + id, key=key)[0], 200 if id in sees else 404)
+        ran = subprocess.run([FERRY, "explain", ids[alice], "--router", cluster.url, "--key", bob], capture_output=True,
+                             text=True, check=False, timeout=60)
+        self.assertEqual((ran.returncode, "tells a key of its own requests only" in ran.stderr), (1, True), ran.stderr)
+        stream.close()
+
     def test_keys_come_and_go_while_the_router_runs(self):
         alice = self.new_key("alice")
         cluster = Cluster(self, "  keys: keys\n", group=False)
@@ -362,6 +394,33 @@ class Tls(SecurityTest):
         with self.assertRaises((ssl.SSLError, OSError)):
             old.wrap_socket(cluster.connect(), server_hostname="127.0.0.1")
         self.assertEqual(client.models.list().data[0].id, NAME)
+
+    def test_a_new_certificate_needs_no_restart_and_a_broken_one_does_no_harm(self):
+        cluster = Cluster(self, "  tls: {certificate: server.pem, key: server.key}\n", group=False)
+
+        def shown():
+            with self.trusting().wrap_socket(cluster.connect(), server_hostname="127.0.0.1") as s:
+                return s.getpeercert(binary_form=True)
+
+        def in_file():
+            return ssl.PEM_cert_to_DER_cert((self.folder / "server.pem").read_text())
+        first = in_file()
+        open_before = self.trusting().wrap_socket(cluster.connect(), server_hostname="127.0.0.1")
+        self.assertEqual(shown(), first)
+        self.issue("server", "127.0.0.1")
+        second = in_file()
+        self.assertNotEqual(second, first)
+        self.assertEqual(shown(), second)
+        open_before.sendall(HELLO)
+        self.assertIn(b"200 OK", open_before.recv(4096))
+        (self.folder / "server.pem").write_text("no certificate\n")
+        self.assertEqual([shown(), shown(), shown()], [second] * 3)
+        self.issue("server", "127.0.0.1")
+        self.assertEqual(shown(), in_file())
+        wait_until(lambda: sum("get the new certificate" in line for line in cluster.log.log) == 2, "both are reported")
+        complaints = [line for line in cluster.log.log if "get the certificate of before" in line]
+        self.assertEqual(len(complaints), 1)
+        self.assertIn("server.pem is no certificate", complaints[0])
 
     def test_leaders_prove_who_they_are_by_a_certificate(self):
         self.make("other-ca", "/CN=another CA")

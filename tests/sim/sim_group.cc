@@ -30,7 +30,7 @@ SimGroup::Seat::Seat(const wire::GroupInfo& info, int number, SimLink& rank_link
       link(rank_link),
       layout(info.layouts[number]),
       model(info.layouts, number, link.memory()),
-      shipper(number, info.layouts, link, clock),
+      shipper(number, info.layouts, {link, device}, clock),
       rank([this](const Batch& batch, const LayerDone& done) { return model.forward(batch, done); },
            info.layouts[number], kVocabulary, place, shipper) {}
 

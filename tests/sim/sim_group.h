@@ -13,6 +13,7 @@
 #include "core/engine/engine.h"
 #include "core/engine/rank.h"
 #include "core/handoff/shipper.h"
+#include "kernels/cpu/host_device.h"
 #include "tests/sim/fake_model.h"
 #include "tests/sim/sim_control.h"
 #include "tests/sim/sim_link.h"
@@ -58,6 +59,7 @@ class SimGroup {
     Place place;
     SimLink& link;
     const KvLayout layout;
+    HostDevice device;
     FakeModel model;
     Shipper shipper;
     Rank rank;

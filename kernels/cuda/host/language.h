@@ -17,6 +17,7 @@
 #define __host__
 #define __forceinline__ inline
 #define __launch_bounds__(...)
+#define __grid_constant__
 #define threadIdx (ferry::emulator::place.thread)
 #define blockIdx (ferry::emulator::place.block)
 #define blockDim (ferry::emulator::place.n_threads)
@@ -32,10 +33,14 @@ struct uint2 {
 struct alignas(8) float2 {
   float x, y;
 };
+struct alignas(16) uint4 {
+  uint32_t x, y, z, w;
+};
 struct alignas(16) float4 {
   float x, y, z, w;
 };
 inline uint2 make_uint2(uint32_t x, uint32_t y) { return {x, y}; }
+inline uint4 make_uint4(uint32_t x, uint32_t y, uint32_t z, uint32_t w) { return {x, y, z, w}; }
 inline float2 make_float2(float x, float y) { return {x, y}; }
 inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
 
@@ -83,6 +88,21 @@ inline bool __any_sync(uint32_t lanes, bool vote) { return __ballot_sync(lanes, 
 inline int __popc(uint32_t bits) { return std::popcount(bits); }
 inline int __ffs(uint32_t bits) { return bits == 0 ? 0 : std::countr_zero(bits) + 1; }
 
+// Blocks run one after the other, and so do kernels.
+inline void __threadfence() {}
+template <class T>
+T atomicAdd(T* to, T value) {
+  const T before = *to;
+  *to += value;
+  return before;
+}
+template <class T>
+T __ldcg(const T* from) {
+  return *from;
+}
+inline void let_next_begin() {}
+inline void wait_for_previous() {}
+
 inline float __fmul_rn(float a, float b) { return a * b; }
 inline float __fadd_rn(float a, float b) { return a + b; }
 inline void sincospif(float x, float* sine, float* cosine) {
@@ -97,6 +117,7 @@ T& shared_memory() {
 }
 
 inline float f32_of_bits(uint32_t bits) { return std::bit_cast<float>(bits); }
+inline uint32_t bits_of_f32(float value) { return std::bit_cast<uint32_t>(value); }
 inline float f32_of_half(uint16_t half) { return f32_of_f16(half); }
 inline uint16_t half_of_f32(float value) { return f16_of_f32(value); }
 
@@ -163,6 +184,11 @@ void wait_for_copies() {
 template <class P>
 void launch(void (*kernel)(P), const LaunchShape& shape, const P& parameters) {
   emulator::run(shape, [&] { kernel(parameters); });
+}
+
+template <class P>
+void launch_early(void (*kernel)(P), const LaunchShape& shape, const P& parameters) {
+  launch(kernel, shape, parameters);
 }
 
 }  // namespace ferry::cuda

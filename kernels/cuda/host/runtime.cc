@@ -12,6 +12,7 @@ std::string runtime_name() { return "emulated CUDA"; }
 std::string why_no_card() { return {}; }
 std::string use_card(int) { return "emulated"; }
 int n_multiprocessors() { return 2; }
+size_t most_shared_bytes() { return size_t{227} << 10; }
 Stream make_stream() { return {}; }
 void end_stream(Stream) noexcept {}
 void wait(Stream) {}

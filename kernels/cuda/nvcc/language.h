@@ -20,6 +20,7 @@ __device__ T& shared_memory() {
 constexpr uint32_t kAllLanes = 0xffffffff;
 
 __device__ inline float f32_of_bits(uint32_t bits) { return __uint_as_float(bits); }
+__device__ inline uint32_t bits_of_f32(float value) { return __float_as_uint(value); }
 __device__ inline float f32_of_half(uint16_t half) { return __half2float(__ushort_as_half(half)); }
 __device__ inline uint16_t half_of_f32(float value) { return __half_as_ushort(__float2half_rn(value)); }
 
@@ -110,18 +111,48 @@ __device__ inline void wait_for_copies() {
   asm volatile("cp.async.wait_group %0;" ::"n"(kNewest) : "memory");
 }
 
+// A kernel that was launched early begins when all blocks of the one before it have said let_next_begin, or ended. What
+// that one wrote is there after wait_for_previous, and all that was launched before it has ended then, provided that
+// each such kernel waits.
+__device__ __forceinline__ void let_next_begin() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
+__device__ __forceinline__ void wait_for_previous() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+
+enum class Begin : uint8_t { after_previous, early };
+
 template <class P>
-void launch(void (*kernel)(P), const LaunchShape& shape, const P& parameters) {
+void launch(void (*kernel)(P), const LaunchShape& shape, const P& parameters, Begin begin = Begin::after_previous) {
   if (shape.grid.x == 0 || shape.grid.y == 0 || shape.grid.z == 0) return;
   constexpr size_t kFreely = 48 << 10;  // more has to be asked for
   if (shape.shared_bytes > kFreely) {
     cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shape.shared_bytes));
   }
-  const dim3 grid(shape.grid.x, shape.grid.y, shape.grid.z);
-  kernel<<<grid, shape.n_threads, shape.shared_bytes, static_cast<cudaStream_t>(shape.stream.handle)>>>(parameters);
-  if (const cudaError_t error = cudaGetLastError(); error != cudaSuccess) {
+  cudaLaunchAttribute early{};
+  early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  early.val.programmaticStreamSerializationAllowed = 1;
+  cudaLaunchConfig_t config{};
+  config.gridDim = dim3(shape.grid.x, shape.grid.y, shape.grid.z);
+  config.blockDim = dim3(shape.n_threads);
+  config.dynamicSmemBytes = shape.shared_bytes;
+  config.stream = static_cast<cudaStream_t>(shape.stream.handle);
+  config.attrs = &early;
+  config.numAttrs = begin == Begin::early && shape.stream.can_begin_early ? 1 : 0;
+  if (const cudaError_t error = cudaLaunchKernelEx(&config, kernel, parameters); error != cudaSuccess) {
+    cudaGetLastError();  // it is told here
     throw Error(str("CUDA: a kernel cannot be launched: ", cudaGetErrorString(error)));
   }
+}
+
+template <class P>
+void launch_early(void (*kernel)(P), const LaunchShape& shape, const P& parameters) {
+  launch(kernel, shape, parameters, Begin::early);
 }
 
 }  // namespace ferry::cuda

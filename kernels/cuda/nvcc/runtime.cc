@@ -13,6 +13,13 @@ void demand(cudaError_t result, const char* what) {
   if (result != cudaSuccess) throw Error(str("CUDA: ", what, ": ", cudaGetErrorString(result)));
 }
 
+int attribute(cudaDeviceAttr what) {
+  int card = 0, value = 0;
+  demand(cudaGetDevice(&card), "no card");
+  demand(cudaDeviceGetAttribute(&value, what, card), "a card does not say what it has");
+  return value;
+}
+
 cudaStream_t handle_of(Stream stream) { return static_cast<cudaStream_t>(stream.handle); }
 cudaEvent_t handle_of(Event event) { return static_cast<cudaEvent_t>(event.handle); }
 
@@ -46,17 +53,14 @@ std::string use_card(int index) {
   return properties.name;
 }
 
-int n_multiprocessors() {
-  int card = 0, n = 0;
-  demand(cudaGetDevice(&card), "no card in use");
-  demand(cudaDeviceGetAttribute(&n, cudaDevAttrMultiProcessorCount, card), "a card does not say how large it is");
-  return n;
-}
+int n_multiprocessors() { return attribute(cudaDevAttrMultiProcessorCount); }
+size_t most_shared_bytes() { return static_cast<size_t>(attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin)); }
 
 Stream make_stream() {
   cudaStream_t stream = nullptr;
   demand(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "no stream");
-  return {stream};
+  constexpr int kHopper = 9;
+  return {.handle = stream, .can_begin_early = attribute(cudaDevAttrComputeCapabilityMajor) >= kHopper};
 }
 
 void end_stream(Stream stream) noexcept { cudaStreamDestroy(handle_of(stream)); }

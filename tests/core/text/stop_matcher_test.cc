@@ -11,7 +11,8 @@ namespace ferry {
 namespace {
 
 TEST(StopMatcher, FindsAStopAcrossPieces) {
-  StopMatcher matcher({"</end>"});
+  const StopStrings stops({"</end>"});
+  StopMatcher matcher(stops);
   EXPECT_EQ(matcher.append("one</"), "one");
   EXPECT_EQ(matcher.append("e"), "");
   EXPECT_EQ(matcher.append("nx</en"), "</enx");
@@ -23,16 +24,18 @@ TEST(StopMatcher, FindsAStopAcrossPieces) {
 }
 
 TEST(StopMatcher, TheFirstStopToBeCompleteEndsTheText) {
-  StopMatcher inner({"abcd", "bc"});
+  const StopStrings within({"abcd", "bc"}), at_the_end({"bc", "abc"});
+  StopMatcher inner(within);
   EXPECT_EQ(inner.append("xabcd"), "xa");
   EXPECT_EQ(inner.stop(), "bc");
-  StopMatcher same_end({"bc", "abc"});
+  StopMatcher same_end(at_the_end);
   EXPECT_EQ(same_end.append("xabc"), "x");
   EXPECT_EQ(same_end.stop(), "abc");
 }
 
 TEST(StopMatcher, WhatWaitsComesOutAtTheEnd) {
-  StopMatcher matcher({"stop"});
+  const StopStrings stops({"stop"});
+  StopMatcher matcher(stops);
   EXPECT_EQ(matcher.append("a sto"), "a ");
   EXPECT_EQ(matcher.flush(), "sto");
   EXPECT_EQ(matcher.append("p"), "p");
@@ -40,12 +43,24 @@ TEST(StopMatcher, WhatWaitsComesOutAtTheEnd) {
 }
 
 TEST(StopMatcher, WithoutStopsNothingWaits) {
-  StopMatcher matcher({});
+  const StopStrings none;
+  StopMatcher matcher(none);
   EXPECT_EQ(matcher.append("text"), "text");
   EXPECT_EQ(matcher.flush(), "");
 }
 
-TEST(StopMatcher, AnEmptyStopIsRefused) { EXPECT_THROW(StopMatcher({"a", ""}), Error); }
+TEST(StopMatcher, AnEmptyStopIsRefused) { EXPECT_THROW(StopStrings({"a", ""}), Error); }
+
+TEST(StopMatcher, TextsThatShareTheirStopsDoNotDisturbEachOther) {
+  const StopStrings stops({"end", "enough"});
+  StopMatcher first(stops), second(stops);
+  EXPECT_EQ(first.append("an en"), "an ");
+  EXPECT_EQ(second.append("then eno"), "then ");
+  EXPECT_EQ(first.append("d"), "");
+  EXPECT_EQ(second.append("d"), "enod");
+  EXPECT_EQ(first.stop(), "end");
+  EXPECT_EQ(second.stop(), std::nullopt);
+}
 
 struct Expected {
   std::string shown;
@@ -90,7 +105,8 @@ TEST(StopMatcher, AgreesWithTheDefinitionOnRandomText) {
   for (int round = 0; round < 3000; ++round) {
     std::vector<std::string> stops(1 + random() % 4);
     for (std::string& stop : stops) stop = random_word(random, 1, 8);
-    StopMatcher matcher(stops);
+    const StopStrings automaton(stops);
+    StopMatcher matcher(automaton);
     std::string text;
     std::string shown;
     for (int i = 0; i < 10 && !matcher.stop(); ++i) {
@@ -110,7 +126,8 @@ TEST(StopMatcher, AgreesWithTheDefinitionOnRandomText) {
 TEST(StopMatcher, AStopOfAMegabyteCostsNoMoreThanItsLength) {
   // Every byte of the text goes on, or falls back, in the longest possible run: n² steps would take hours.
   constexpr size_t kLength = 1 << 20;
-  StopMatcher matcher({std::string(kLength, 'a') + "b", "xyz"});
+  const StopStrings stops({std::string(kLength, 'a') + "b", "xyz"});
+  StopMatcher matcher(stops);
   std::string shown = matcher.append(std::string(kLength, 'a'));
   for (size_t i = 0; i < kLength; ++i) shown += matcher.append("a");
   EXPECT_EQ(shown.size(), kLength);
@@ -123,7 +140,8 @@ TEST(StopMatcher, AStopOfAMegabyteCostsNoMoreThanItsLength) {
 TEST(StopMatcher, ManyStopsCostNoMoreThanOne) {
   std::vector<std::string> stops;
   for (int i = 0; i < 20000; ++i) stops.push_back("stop number " + std::to_string(i) + ".");
-  StopMatcher matcher(stops);
+  const StopStrings automaton(stops);
+  StopMatcher matcher(automaton);
   std::string text;
   for (int i = 0; i < 100000; ++i) text += "stop number ";
   EXPECT_EQ(matcher.append(text + "777."), text.substr(0, text.size() - 12));

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include "tests/launch/api/tiny_answer.h"
 
@@ -50,6 +51,19 @@ TEST(Answer, WhatTheModelCannotTakeIsRefusedByTheNameOfTheField) {
   expect_refused(Endpoint::text, R"({"prompt":"a","max_tokens":2147483647})", "prompt", "context_length_exceeded", "");
   expect_refused(Endpoint::chat, R"({"messages":[{"role":"user","content":")" + std::string(600, 'A') + R"("}]})",
                  "messages", "context_length_exceeded", "");
+}
+
+TEST(Answer, ChoicesShareTheStopStringsOfTheirRequest) {
+  std::string stops;
+  for (int i = 0; i < 16; ++i) stops += (i ? ",\"" : "\"") + std::string(4000, static_cast<char>('a' + i)) + "END\"";
+  const auto in_use = [] {
+    const struct mallinfo2 now = mallinfo2();
+    return now.uordblks + now.hblkhd;
+  };
+  const size_t before = in_use();
+  const TinyAnswer tiny = ask(Endpoint::text, R"({"prompt":"A","n":128,"stop":[)" + stops + "]}");
+  ASSERT_EQ(tiny.requests.size(), 128u);
+  EXPECT_LT(in_use(), before + (size_t{8} << 20)) << "one automaton of these has about 2 MB";
 }
 
 // ---- whole

@@ -89,6 +89,15 @@ TEST(GateWithoutKeys, LetsThisHostOperateTheClusterAndNoOther) {
   EXPECT_EQ(gate.objection_to_admin(caller, Origin::elsewhere)->status, 403);
 }
 
+TEST(Caller, SeesItsOwnRequestsUnlessItIsAnAdminOrNobodyNeedsAKey) {
+  const Caller alice = {.key = "alice"}, root = {.key = "root", .admin = true}, anybody;
+  EXPECT_TRUE(alice.may_see("alice"));
+  EXPECT_FALSE(alice.may_see("bob"));
+  EXPECT_FALSE(alice.may_see("")) << "of before there were keys";
+  EXPECT_TRUE(root.may_see("alice"));
+  EXPECT_TRUE(anybody.may_see(""));
+}
+
 TEST_F(GateTest, AKeyHasItsWeightAndItsLimits) {
   Gate gate(config_);
   const auto caller = std::get<Caller>(gate.identify(alice_));

@@ -38,6 +38,7 @@ class Scripted {
       : acceptor_(io, {asio::ip::make_address("127.0.0.1"), 0}), answers_(std::move(answers)) {
     asio::co_spawn(io, serve(), asio::detached);
   }
+  const std::vector<std::string>& keys() const { return keys_; }  // that were shown, as headers
   std::string url() const { return "http://127.0.0.1:" + std::to_string(acceptor_.local_endpoint().port()); }
 
  private:
@@ -47,18 +48,25 @@ class Scripted {
       beast::flat_buffer buffer;
       http::request<http::string_body> request;
       co_await http::async_read(socket, buffer, request, asio::use_awaitable);
+      keys_.emplace_back(request[http::field::authorization]);
       co_await asio::async_write(socket, asio::buffer(answer), asio::use_awaitable);
     }
   }
 
   tcp::acceptor acceptor_;
   const std::vector<std::string> answers_;
+  std::vector<std::string> keys_;
 };
 
-std::vector<StreamRecord> records_of(const std::vector<std::string>& answers) {
+struct Asked {
+  std::vector<StreamRecord> records;
+  std::vector<std::string> keys;
+};
+
+Asked asked(const std::vector<std::string>& answers, const std::string& key = {}) {
   asio::io_context io;
   Scripted server(io, answers);
-  LoadClient client(io, server.url());
+  LoadClient client(io, server.url(), key);
   std::vector<StreamRecord> records(answers.size());
   const auto ask_all = [&]() -> asio::awaitable<void> {
     for (StreamRecord& record : records) {
@@ -68,8 +76,10 @@ std::vector<StreamRecord> records_of(const std::vector<std::string>& answers) {
   };
   asio::co_spawn(io, ask_all(), asio::detached);
   io.run();
-  return records;
+  return {.records = records, .keys = server.keys()};
 }
+
+std::vector<StreamRecord> records_of(const std::vector<std::string>& answers) { return asked(answers).records; }
 
 std::string stream(const std::string& events) {
   return "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n" + events;
@@ -89,6 +99,14 @@ TEST(LoadClient, AStreamIsNotedPieceByPiece) {
   EXPECT_EQ(records[0].n_tokens, 2);
   EXPECT_LE(records[0].begun, records[0].pieces[0].at);
   EXPECT_LE(records[0].pieces[1].at, records[0].ended);
+}
+
+TEST(LoadClient, ShowsItsKeyWhereItHasOne) {
+  const std::string refused = "HTTP/1.1 401 no\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}";
+  const Asked with = asked({refused}, "alices-key"), without = asked({refused});
+  EXPECT_EQ(with.keys, std::vector<std::string>{"Bearer alices-key"});
+  EXPECT_EQ(without.keys, std::vector<std::string>{""});
+  EXPECT_EQ(without.records[0].error, "HTTP 401: the server wants an API key, or another one");
 }
 
 TEST(LoadClient, WhatIsNoWholeAnswerIsAnError) {

@@ -11,12 +11,14 @@
 
 #include "launch/process/child.h"
 #include "tests/support/demo_model.h"
+#include "tests/support/scratch_folder.h"
 
 namespace ferry {
 namespace {
 
 using testing::Contains;
 using testing::HasSubstr;
+using testing::Not;
 
 struct Ran {
   int status = -1;
@@ -91,6 +93,22 @@ TEST(BenchServe, AServerThatIsNotThereIsAnError) {
   const Ran ran = bench_serve({"--url", "http://127.0.0.1:1", "--requests", "2", "--json"});
   EXPECT_EQ(ran.status, 3) << testing::PrintToString(ran.lines);
   EXPECT_THAT(ran.lines, Contains(HasSubstr("\"Connection refused\":2")));
+}
+
+TEST(BenchServe, AFileWithAKeyMustBeItsOwnersAlone) {
+  const ScratchFolder scratch;
+  const std::filesystem::path file = scratch.path() / "key";
+  std::ofstream(file) << "alices-secret-key\n";
+  std::filesystem::permissions(file, std::filesystem::perms(0644));
+  const std::vector<std::string> arguments = {"--url",  "http://127.0.0.1:1", "--requests", "2",
+                                              "--json", "--key-file",         file.string()};
+  Ran ran = bench_serve(arguments);
+  EXPECT_EQ(ran.status, 1);
+  EXPECT_THAT(ran.lines, Contains(HasSubstr("chmod 600")));
+  std::filesystem::permissions(file, std::filesystem::perms(0600));
+  ran = bench_serve(arguments);
+  EXPECT_EQ(ran.status, 3) << testing::PrintToString(ran.lines);
+  EXPECT_THAT(ran.lines, Not(Contains(HasSubstr("alices-secret-key"))));
 }
 
 TEST(BenchServe, ItNeedsOneServer) {
