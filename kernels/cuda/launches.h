@@ -3,6 +3,7 @@
 // shape from counts that the host has, and reads nothing.
 
 #include "core/seam/ops.h"
+#include "kernels/cuda/cuda_ops.h"
 #include "kernels/cuda/planar_weight.h"
 #include "kernels/cuda/runtime.h"
 
