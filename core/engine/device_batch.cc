@@ -21,16 +21,16 @@ struct Places {
   const size_t tokens = 0, positions, row_begin, page_begin, logit_rows, scales, pages;
 };
 
-size_t most_values(const StepShape& most) { return Places(most.n_rows).pages + most.n_pages; }
+size_t most_values(const StepForm& most) { return Places(most.n_rows).pages + most.n_pages; }
 
 void put(const std::vector<int>& values, int* at) { std::ranges::copy(values, at); }
 
 }  // namespace
 
-DeviceBatch::DeviceBatch(Device& device, const StepShape& most)
+DeviceBatch::DeviceBatch(Device& device, const StepForm& most)
     : device_(device), packed_(most_values(most)), memory_(device, most_values(most)) {}
 
-void DeviceBatch::assign(const Batch& batch, const StepShape& room) {
+void DeviceBatch::assign(const Batch& batch, const StepForm& room) {
   const Places at(room.n_rows);
   const size_t n_values = at.pages + batch.pages.size();
   check(batch.n_rows() <= room.n_rows && static_cast<int>(batch.pages.size()) <= room.n_pages &&

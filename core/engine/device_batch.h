@@ -13,11 +13,11 @@ namespace ferry {
 class DeviceBatch {
  public:
   // Takes what batches need whose room is at most `most`.
-  DeviceBatch(Device& device, const StepShape& most);
+  DeviceBatch(Device& device, const StepForm& most);
 
   // Where there is room for more rows than the batch has, they are padding: each a sequence without pages, and with
   // logits. Sequences have a row at least.
-  void assign(const Batch& batch, const StepShape& room);
+  void assign(const Batch& batch, const StepForm& room);
 
   // Of the batch that was assigned, with its padding.
   const BatchView& view() const { return view_; }

@@ -48,17 +48,17 @@ Digests Model::forward(const Batch& batch, const KvLayout& layout, std::span<std
   const int n_logits = static_cast<int>(batch.logit_rows.size());
   check(batch.n_rows() <= limits_.max_rows && n_logits <= limits_.max_logit_rows, "a batch fits the model's buffers");
   check(batch.n_best == 1 || batch.scales.size() == batch.logit_rows.size(), "each logit row has a scale");
-  const StepShape shape = {.n_rows = batch.n_rows(),
-                           .n_pages = static_cast<int>(batch.pages.size()),
-                           .kv = kv.data(),
-                           .n_best = batch.n_best};
+  const StepForm form = {.n_rows = batch.n_rows(),
+                         .n_pages = static_cast<int>(batch.pages.size()),
+                         .kv = kv.data(),
+                         .n_best = batch.n_best};
   const auto launches = [&] { compute(layout, kv.data(), layer_done); };
   if (batch.is_row_each() && !layer_done && group_.in_stream()) {
-    const StepShape padded = repeated_steps_->padded(shape);
+    const StepForm padded = repeated_steps_->padded(form);
     batch_.assign(batch, padded);
     repeated_steps_->run(padded, std::ref(launches));
   } else {
-    batch_.assign(batch, shape);
+    batch_.assign(batch, form);
     launches();
   }
   return digests_of(n_logits);

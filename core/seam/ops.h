@@ -171,7 +171,7 @@ class Ops {
 
   // At load, not in a step.
   virtual std::unique_ptr<Weight> prepare(const MatrixSlice& slice) = 0;
-  virtual std::unique_ptr<RepeatedSteps> repeated_steps(const StepShape& most) = 0;  // these Ops outlive them
+  virtual std::unique_ptr<RepeatedSteps> repeated_steps(const StepForm& most) = 0;  // these Ops outlive them
 
   virtual void embed(const Embed& p) = 0;
   virtual void rms_norm(const RmsNorm& p) = 0;

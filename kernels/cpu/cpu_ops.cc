@@ -71,7 +71,7 @@ class CpuOps final : public Ops {
     return matrix;
   }
 
-  std::unique_ptr<RepeatedSteps> repeated_steps(const StepShape&) override { return std::make_unique<PlainSteps>(); }
+  std::unique_ptr<RepeatedSteps> repeated_steps(const StepForm&) override { return std::make_unique<PlainSteps>(); }
 
   void embed(const Embed& p) override {
     const PackedMatrix& table = packed(p.table);

@@ -7,8 +7,8 @@ namespace ferry {
 
 class PlainSteps final : public RepeatedSteps {
  public:
-  StepShape padded(const StepShape& shape) const override { return shape; }
-  void run(const StepShape&, const std::function<void()>& launches) override { launches(); }
+  StepForm padded(const StepForm& form) const override { return form; }
+  void run(const StepForm&, const std::function<void()>& launches) override { launches(); }
 };
 
 }  // namespace ferry

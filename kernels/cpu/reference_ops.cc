@@ -172,7 +172,7 @@ class ReferenceOps final : public Ops {
     return std::make_unique<MappedWeight>(slice);
   }
 
-  std::unique_ptr<RepeatedSteps> repeated_steps(const StepShape&) override { return std::make_unique<PlainSteps>(); }
+  std::unique_ptr<RepeatedSteps> repeated_steps(const StepForm&) override { return std::make_unique<PlainSteps>(); }
 
   void embed(const Embed& p) override {
     const MatrixSlice& table = slice_of(p.table);

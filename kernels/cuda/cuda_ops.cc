@@ -44,7 +44,7 @@ class CudaOps final : public Ops {
     return weight;
   }
 
-  std::unique_ptr<RepeatedSteps> repeated_steps(const StepShape& most) override {
+  std::unique_ptr<RepeatedSteps> repeated_steps(const StepForm& most) override {
     return std::make_unique<RecordedSteps>(stream_, most);
   }
 

@@ -7,7 +7,7 @@ namespace ferry::cuda {
 
 namespace {
 
-constexpr size_t kMostKnown = 64;  // shapes; a graph of a large model takes a few hundred KiB
+constexpr size_t kMostKnown = 64;  // forms; a graph of a large model takes a few hundred KiB
 
 // 1, 2, 4, 8, 16, 24, 32, 48, 64, …: at most a third of the rows are padding, once rows cost something.
 int bucket_of_rows(int n) {
@@ -22,20 +22,20 @@ int bucket_of_pages(int n) { return std::max(16, static_cast<int>(std::bit_ceil(
 }  // namespace
 
 RecordedSteps::~RecordedSteps() {
-  for (const auto& [shape, known] : known_) end_graph(known.graph);
+  for (const auto& [form, known] : known_) end_graph(known.graph);
 }
 
-StepShape RecordedSteps::padded(const StepShape& shape) const {
-  return {.n_rows = std::min(bucket_of_rows(shape.n_rows), most_.n_rows),
-          .n_pages = std::min(bucket_of_pages(shape.n_pages), most_.n_pages),
-          .kv = shape.kv,
-          .n_best = shape.n_best};
+StepForm RecordedSteps::padded(const StepForm& form) const {
+  return {.n_rows = std::min(bucket_of_rows(form.n_rows), most_.n_rows),
+          .n_pages = std::min(bucket_of_pages(form.n_pages), most_.n_pages),
+          .kv = form.kv,
+          .n_best = form.n_best};
 }
 
-void RecordedSteps::run(const StepShape& shape, const std::function<void()>& launches) {
-  const bool is_new = !known_.contains(shape);
+void RecordedSteps::run(const StepForm& form, const std::function<void()>& launches) {
+  const bool is_new = !known_.contains(form);
   if (is_new && known_.size() == kMostKnown) forget_oldest();
-  Known& step = known_[shape];
+  Known& step = known_[form];
   step.last_run = ++n_runs_;
   if (is_new) return launches();
   if (step.graph.handle == nullptr) step.graph = record(launches);
@@ -55,7 +55,7 @@ Graph RecordedSteps::record(const std::function<void()>& launches) const {
 
 void RecordedSteps::forget_oldest() {
   const auto oldest =
-      std::ranges::min_element(known_, {}, [](const auto& shape_and_step) { return shape_and_step.second.last_run; });
+      std::ranges::min_element(known_, {}, [](const auto& form_and_step) { return form_and_step.second.last_run; });
   end_graph(oldest->second.graph);
   known_.erase(oldest);
 }

@@ -1,5 +1,5 @@
 #pragma once
-// Steps that come again, as CUDA graphs: a step of hundreds of launches costs the host one. A shape is run plainly at
+// Steps that come again, as CUDA graphs: a step of hundreds of launches costs the host one. A form is run plainly at
 // first (a kernel is loaded at its first launch, and that cannot be recorded), recorded when it comes again, and
 // replayed from then on.
 
@@ -13,13 +13,13 @@ namespace ferry::cuda {
 
 class RecordedSteps final : public RepeatedSteps {
  public:
-  RecordedSteps(Stream stream, const StepShape& most) : stream_(stream), most_(most) {}
+  RecordedSteps(Stream stream, const StepForm& most) : stream_(stream), most_(most) {}
   RecordedSteps(const RecordedSteps&) = delete;
   RecordedSteps& operator=(const RecordedSteps&) = delete;
   ~RecordedSteps() override;
 
-  StepShape padded(const StepShape& shape) const override;
-  void run(const StepShape& shape, const std::function<void()>& launches) override;
+  StepForm padded(const StepForm& form) const override;
+  void run(const StepForm& form, const std::function<void()>& launches) override;
 
  private:
   struct Known {
@@ -31,8 +31,8 @@ class RecordedSteps final : public RepeatedSteps {
   void forget_oldest();
 
   const Stream stream_;
-  const StepShape most_;
-  std::map<StepShape, Known> known_;
+  const StepForm most_;
+  std::map<StepForm, Known> known_;
   int64_t n_runs_ = 0;
 };
 

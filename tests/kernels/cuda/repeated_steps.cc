@@ -21,8 +21,8 @@ class Counting {
  public:
   Counting() : steps_(ops_->repeated_steps({.n_rows = 100, .n_pages = 1000})) {}
 
-  void run(const StepShape& shape) {
-    steps_->run(shape, [this] {
+  void run(const StepForm& form) {
+    steps_->run(form, [this] {
       ++n_called;
       add_one();
       if (fails) throw Error("a launch failed");
@@ -50,7 +50,7 @@ class Counting {
   const std::unique_ptr<RepeatedSteps> steps_;
 };
 
-TEST(RepeatedSteps, AShapeIsLaunchedPlainlyThenRecordedThenReplayed) {
+TEST(RepeatedSteps, AFormIsLaunchedPlainlyThenRecordedThenReplayed) {
   Counting counting;
   for (int i = 1; i <= 5; ++i) {
     counting.run({.n_rows = 1});
@@ -59,16 +59,16 @@ TEST(RepeatedSteps, AShapeIsLaunchedPlainlyThenRecordedThenReplayed) {
   }
 }
 
-TEST(RepeatedSteps, OfManyShapesTheOldestAreForgotten) {
+TEST(RepeatedSteps, OfManyFormsTheOldestAreForgotten) {
   Counting counting;
-  constexpr int kShapes = 100;
-  for (int i = 0; i < 3 * kShapes; ++i) counting.run({.n_rows = 1 + i / 3});
-  EXPECT_EQ(counting.n_called, 2 * kShapes);
-  counting.run({.n_rows = kShapes});  // known
-  EXPECT_EQ(counting.n_called, 2 * kShapes);
+  constexpr int kForms = 100;
+  for (int i = 0; i < 3 * kForms; ++i) counting.run({.n_rows = 1 + i / 3});
+  EXPECT_EQ(counting.n_called, 2 * kForms);
+  counting.run({.n_rows = kForms});  // known
+  EXPECT_EQ(counting.n_called, 2 * kForms);
   counting.run({.n_rows = 1});  // not any more
-  EXPECT_EQ(counting.n_called, 2 * kShapes + 1);
-  EXPECT_EQ(counting.n_done(), 3 * kShapes + 2);
+  EXPECT_EQ(counting.n_called, 2 * kForms + 1);
+  EXPECT_EQ(counting.n_done(), 3 * kForms + 2);
 }
 
 TEST(RepeatedSteps, ALaunchThatFailsWhileRecordedIsAnErrorAndTheNextStepIsRecordedAnew) {
@@ -117,11 +117,13 @@ class Texts {
                {.max_rows = kSequences, .max_logit_rows = kSequences, .max_pages = kSequences * kPages}, ops, alone_),
         layer_done_(std::move(layer_done)) {}
 
-  // The logits after one more token of each of these texts.
+  // The logits after one more token of each of these texts, and what is made of them on the device.
   std::vector<float> logits_after(const std::vector<int>& texts, std::mt19937& random) {
     Batch batch;
+    batch.n_best = 1 + 3 * (texts.size() % 2);
     for (const int text : texts) {
       batch.logit_rows.push_back(batch.n_rows());
+      batch.scales.push_back(0.5f + static_cast<float>(batch.n_rows()));
       batch.tokens.push_back(static_cast<int>(random() % 300));
       batch.positions.push_back(n_tokens_[static_cast<size_t>(text)]++);
       batch.row_begin.push_back(batch.n_rows());
@@ -129,8 +131,11 @@ class Texts {
         batch.pages.push_back(i * kSequences + text);
       batch.page_begin.push_back(static_cast<int>(batch.pages.size()));
     }
-    const auto logits = model_.forward(batch, layout_, {kv_.data(), kv_.size()}, layer_done_);
-    return {logits.begin(), logits.end()};
+    const Digests digests = model_.forward(batch, layout_, {kv_.data(), kv_.size()}, layer_done_);
+    const auto logits = model_.logits(batch.logit_rows);
+    std::vector<float> all(logits.begin(), logits.end());
+    for (const auto* part : {&digests.best, &digests.sums}) all.insert(all.end(), part->begin(), part->end());
+    return all;
   }
 
   static constexpr int kSequences = 18;
