@@ -43,7 +43,7 @@ Shipper::Shipper(int rank, std::vector<KvLayout> layouts, const KvPlace& kv, con
       milestones_(std::move(milestones)),
       sums_(kv.device, layouts_[rank], kv.link.memory()) {
   check(link_.memory().size() >= layouts_[rank].bytes() + kProbeBytes, "the link has memory for pages and probes");
-  device_.watch(this, [this] { progress(); });
+  device_.watch(this, [this](Duration) { progress(); });
 }
 
 Shipper::~Shipper() { device_.watch(this, {}); }

@@ -1,5 +1,6 @@
 #include "core/model/model.h"
 
+#include <algorithm>
 #include <array>
 
 #include "core/base/check.h"
@@ -26,7 +27,9 @@ Model::Model(ModelConfig config, const TpSlice& slice, ModelWeights weights, Mod
       limits_(limits),
       ops_(ops),
       group_(group),
-      batch_(ops.device()),
+      repeated_steps_(ops.repeated_steps(
+          {.n_rows = std::min(limits.max_rows, limits.max_logit_rows), .n_pages = limits.max_pages})),
+      batch_(ops.device(), {.n_rows = limits.max_rows, .n_pages = limits.max_pages}),
       kv_head_of_(ops.device(), local_kv_heads(config_, slice)),
       inverse_frequencies_(ops.device(), config_.inverse_frequencies) {
   const size_t rows = limits.max_rows;
@@ -35,16 +38,36 @@ Model::Model(ModelConfig config, const TpSlice& slice, ModelWeights weights, Mod
   for (auto* x : {&q_, &attended_}) *x = room_for(rows * slice.q_heads.size() * config_.head_dim);
   for (auto* x : {&k_, &v_}) *x = room_for(rows * slice.kv_heads.size() * config_.head_dim);
   for (auto* x : {&gate_, &up_}) *x = room_for(rows * slice.ffn.size());
-  host_logits_.resize(static_cast<size_t>(limits.max_logit_rows) * slice.vocab.size());
-  logits_ = room_for(host_logits_.size());
+  const size_t logit_rows = limits.max_logit_rows;
+  logits_ = room_for(logit_rows * slice.vocab.size());
+  digests_ = DeviceArray<int>(ops.device(), logit_rows * (2 * kMostBest + 2));
 }
 
-std::span<const float> Model::forward(const Batch& batch, const KvLayout& layout, std::span<std::byte> kv,
-                                      const LayerDone& layer_done) {
-  const int n_rows = batch.n_rows(), n_logits = static_cast<int>(batch.logit_rows.size());
-  check(n_rows <= limits_.max_rows && n_logits <= limits_.max_logit_rows, "a batch fits the model's buffers");
-  batch_.assign(batch);
-  const BatchView& view = batch_.view();
+Digests Model::forward(const Batch& batch, const KvLayout& layout, std::span<std::byte> kv,
+                       const LayerDone& layer_done) {
+  const int n_logits = static_cast<int>(batch.logit_rows.size());
+  check(batch.n_rows() <= limits_.max_rows && n_logits <= limits_.max_logit_rows, "a batch fits the model's buffers");
+  check(batch.n_best == 1 || batch.scales.size() == batch.logit_rows.size(), "each logit row has a scale");
+  const StepForm form = {.n_rows = batch.n_rows(),
+                         .n_pages = static_cast<int>(batch.pages.size()),
+                         .kv = kv.data(),
+                         .n_best = batch.n_best};
+  const auto launches = [&] { compute(layout, kv.data(), layer_done); };
+  if (batch.is_row_each() && !layer_done && group_.in_stream()) {
+    const StepForm padded = repeated_steps_->padded(form);
+    batch_.assign(batch, padded);
+    repeated_steps_->run(padded, std::ref(launches));
+  } else {
+    batch_.assign(batch, form);
+    launches();
+  }
+  return digests_of(n_logits);
+}
+
+// Launches all of a step, from the tokens of batch_ to digests_.
+void Model::compute(const KvLayout& layout, std::byte* kv, const LayerDone& layer_done) {
+  const BatchView& batch = batch_.view();
+  const int n_rows = batch.n_rows;
 
   // The vocabulary is sharded: each rank embeds the tokens it holds, zeros elsewhere.
   ops_.embed({.table = &weights_.embedding(),
@@ -53,35 +76,31 @@ std::span<const float> Model::forward(const Batch& batch, const KvLayout& layout
               .n_rows = n_rows,
               .first_token = slice_.vocab.begin,
               .scale = config_.embedding_scale});
-  group_.all_reduce_sum({hidden_.data(), static_cast<size_t>(n_rows) * config_.width});
-
-  norm(hidden_.data(), weights_.layers[0].attention_norm, normed_.data(), n_rows);
+  sum_over_ranks(hidden_, n_rows);
+  ops_.rms_norm({.x = hidden_.data(),
+                 .weight = weights_.layers[0].attention_norm.data(),
+                 .out = normed_.data(),
+                 .n_rows = n_rows,
+                 .width = config_.width,
+                 .epsilon = config_.rms_epsilon});
 
   for (int layer = 0; layer < config_.n_layers; ++layer) {
     const LayerWeights& w = weights_.layers[layer];
-    const KvLayer pages = layout.layer(kv.data(), layer);
+    const KvLayer pages = layout.layer(kv, layer);
 
     project_qkv(w, n_rows);
-    rotate_and_store(w, pages, view);
-    layer_done(layer);
-    attend(w, pages, view);  // partial_ [n_rows, width]
-    group_.all_reduce_sum({partial_.data(), static_cast<size_t>(n_rows) * config_.width});
+    rotate_and_store(w, pages, batch);
+    if (layer_done) layer_done(layer);
+    attend(w, pages, batch);  // partial_ [n_rows, width]
+    sum_over_ranks(partial_, n_rows);
     add_and_norm(w.post_attention_norm, w.ffn_norm, n_rows);
 
     feed_forward(w, n_rows);  // partial_ [n_rows, width]
-    group_.all_reduce_sum({partial_.data(), static_cast<size_t>(n_rows) * config_.width});
+    sum_over_ranks(partial_, n_rows);
     add_and_norm(w.post_ffn_norm, weights_.norm_after(layer), n_rows);
   }
-
-  ops_.select_rows({.x = normed_.data(),
-                    .rows = batch_.logit_rows(),
-                    .out = partial_.data(),
-                    .n_rows = n_logits,
-                    .width = config_.width});
-  matmul(*weights_.output, partial_.data(), logits_.data(), n_logits);
-  const std::span logits = std::span(host_logits_).first(static_cast<size_t>(n_logits) * slice_.vocab.size());
-  ops_.device().download(host_logits_.data(), logits_.data(), logits.size_bytes());
-  return logits;
+  project_logits();
+  digest_logits();
 }
 
 void Model::project_qkv(const LayerWeights& w, int n_rows) {
@@ -140,13 +159,59 @@ void Model::add_and_norm(const DeviceArray<float>& post_norm, const DeviceArray<
                      .epsilon = config_.rms_epsilon});
 }
 
-void Model::norm(const float* x, const DeviceArray<float>& weight, float* out, int n_rows) {
-  ops_.rms_norm({.x = x,
-                 .weight = weight.data(),
-                 .out = out,
-                 .n_rows = n_rows,
-                 .width = static_cast<int>(weight.size()),
-                 .epsilon = config_.rms_epsilon});
+void Model::project_logits() {
+  const bool wants_all = batch_.n_logit_rows() == batch_.view().n_rows;
+  if (!wants_all) {
+    ops_.select_rows({.x = normed_.data(),
+                      .rows = batch_.logit_rows(),
+                      .out = partial_.data(),
+                      .n_rows = batch_.n_logit_rows(),
+                      .width = config_.width});
+  }
+  matmul(*weights_.output, wants_all ? normed_.data() : partial_.data(), logits_.data(), batch_.n_logit_rows());
+}
+
+// To ids, best and sums of all logit rows, one after the other.
+void Model::digest_logits() {
+  const size_t n_candidates = static_cast<size_t>(batch_.n_logit_rows()) * batch_.n_best();
+  auto* best = reinterpret_cast<float*>(digests_.data() + n_candidates);
+  ops_.top_logits({.logits = logits_.data(),
+                   .scales = batch_.scales(),
+                   .ids = digests_.data(),
+                   .best = best,
+                   .sums = best + n_candidates,
+                   .n_rows = batch_.n_logit_rows(),
+                   .n_vocab = slice_.vocab.size(),
+                   .first_id = slice_.vocab.begin,
+                   .n_best = batch_.n_best()});
+}
+
+// Of the first logit rows; what follows is padding.
+Digests Model::digests_of(int n_rows) {
+  const size_t n_candidates = static_cast<size_t>(batch_.n_logit_rows()) * batch_.n_best();
+  const size_t n_sums = batch_.n_best() > 1 ? 2 * static_cast<size_t>(n_rows) : 0;
+  if (n_rows == 0) return {};
+  host_digests_.resize(2 * n_candidates + n_sums);
+  ops_.device().download(host_digests_.data(), digests_.data(), host_digests_.size() * sizeof(int));
+  const auto n_wanted = static_cast<size_t>(n_rows) * batch_.n_best();
+  const int* ids = host_digests_.data();
+  const auto* best = reinterpret_cast<const float*>(ids + n_candidates);
+  const auto* sums = best + n_candidates;
+  return {.ids = {ids, ids + n_wanted}, .best = {best, best + n_wanted}, .sums = {sums, sums + n_sums}};
+}
+
+std::span<const float> Model::logits(const std::vector<int>& rows) {
+  const size_t n_vocab = slice_.vocab.size();
+  host_logits_.resize(rows.size() * n_vocab);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    ops_.device().download(host_logits_.data() + i * n_vocab, logits_.data() + static_cast<size_t>(rows[i]) * n_vocab,
+                           n_vocab * sizeof(float));
+  }
+  return host_logits_;
+}
+
+void Model::sum_over_ranks(const DeviceArray<float>& x, int n_rows) {
+  group_.all_reduce_sum({x.data(), static_cast<size_t>(n_rows) * config_.width});
 }
 
 void Model::matmul(const Weight& w, const float* x, float* y, int n_rows) {

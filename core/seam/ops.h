@@ -16,6 +16,7 @@
 #include "core/kv/dtype.h"
 #include "core/model/tensor.h"
 #include "core/seam/device.h"
+#include "core/seam/repeated_steps.h"
 
 namespace ferry {
 
@@ -168,7 +169,9 @@ class Ops {
 
   virtual Device& device() = 0;  // whose memory it computes in
 
-  virtual std::unique_ptr<Weight> prepare(const MatrixSlice& slice) = 0;  // at load, not in a step
+  // At load, not in a step.
+  virtual std::unique_ptr<Weight> prepare(const MatrixSlice& slice) = 0;
+  virtual std::unique_ptr<RepeatedSteps> repeated_steps(const StepForm& most) = 0;  // these Ops outlive them
 
   virtual void embed(const Embed& p) = 0;
   virtual void rms_norm(const RmsNorm& p) = 0;

@@ -12,6 +12,7 @@
 #include "core/kv/shard.h"
 #include "kernels/cpu/host_device.h"
 #include "kernels/cpu/packed_matrix.h"
+#include "kernels/cpu/plain_steps.h"
 #include "kernels/cpu/thread_pool.h"
 
 namespace ferry {
@@ -69,6 +70,8 @@ class CpuOps final : public Ops {
                          });
     return matrix;
   }
+
+  std::unique_ptr<RepeatedSteps> repeated_steps(const StepForm&) override { return std::make_unique<PlainSteps>(); }
 
   void embed(const Embed& p) override {
     const PackedMatrix& table = packed(p.table);

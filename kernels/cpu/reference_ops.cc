@@ -9,6 +9,7 @@
 #include "core/base/check.h"
 #include "kernels/cpu/host_device.h"
 #include "kernels/cpu/kv_element.h"
+#include "kernels/cpu/plain_steps.h"
 
 namespace ferry {
 namespace {
@@ -170,6 +171,8 @@ class ReferenceOps final : public Ops {
     weights_row_.resize(std::max(weights_row_.size(), static_cast<size_t>(slice.n_cols())));
     return std::make_unique<MappedWeight>(slice);
   }
+
+  std::unique_ptr<RepeatedSteps> repeated_steps(const StepForm&) override { return std::make_unique<PlainSteps>(); }
 
   void embed(const Embed& p) override {
     const MatrixSlice& table = slice_of(p.table);

@@ -11,7 +11,11 @@ namespace ferry::cuda {
 
 class CudaDevice final : public Device {  // the card that this thread uses
  public:
-  Stream launches() const { return {.handle = Stream(launches_).handle, .look = &look_around_}; }
+  Stream launches() const {
+    Stream stream = launches_;
+    stream.look = &look_around_;
+    return stream;
+  }
 
   std::byte* allocate(size_t n_bytes) override { return cuda::allocate(n_bytes); }
   void release(std::byte* memory) noexcept override { cuda::release(memory); }

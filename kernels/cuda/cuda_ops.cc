@@ -8,6 +8,7 @@
 #include "kernels/cuda/launches.h"
 #include "kernels/cuda/matmul.h"
 #include "kernels/cuda/planar_weight.h"
+#include "kernels/cuda/recorded_steps.h"
 
 namespace ferry {
 
@@ -17,10 +18,18 @@ namespace {
 
 const WeightView& view_of(const Weight* weight) { return static_cast<const PlanarWeight*>(weight)->view(); }
 
+// Its name; what this thread does from now on it does there.
+std::string usable_card(int index) {
+  const CardFacts card = card_facts(index);
+  if (!card.why_unusable.empty()) throw Error(str("compute: cuda: ", card.why_unusable, ". Use compute: cpu"));
+  use_card(index);
+  return card.name;
+}
+
 class CudaOps final : public Ops {
  public:
   explicit CudaOps(const CudaSettings& settings)
-      : card_(use_card(settings.card)),
+      : card_(usable_card(settings.card)),
         products_(settings.products),
         multiplier_(settings, device_, stream_),
         attention_scratch_(device_, settings.attention_scratch_bytes / sizeof(float)),
@@ -33,6 +42,10 @@ class CudaOps final : public Ops {
     auto weight = std::make_unique<PlanarWeight>(slice, device_);
     multiplier_.announce(weight->view());
     return weight;
+  }
+
+  std::unique_ptr<RepeatedSteps> repeated_steps(const StepForm& most) override {
+    return std::make_unique<RecordedSteps>(stream_, most);
   }
 
   void embed(const Embed& p) override { launch_embed(p, view_of(p.table), stream_); }
@@ -67,6 +80,16 @@ class CudaOps final : public Ops {
 
 std::string cuda_build() { return runtime_name(); }
 std::string why_no_cuda() { return why_no_card(); }
+int n_cuda_cards() { return why_no_card().empty() ? n_cards() : 0; }
+
+CudaCard cuda_card(int index) {
+  const CardFacts facts = card_facts(index);
+  return {.name = facts.name,
+          .id = facts.id,
+          .why_unusable = facts.why_unusable,
+          .free_bytes = facts.free_bytes,
+          .total_bytes = facts.total_bytes};
+}
 
 std::unique_ptr<Ops> make_cuda_ops(const CudaSettings& settings) {
   if (const std::string why = why_no_card(); !why.empty())

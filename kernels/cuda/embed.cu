@@ -31,6 +31,7 @@ __device__ inline void embed_part(const EmbedTask& task, int row, int part, floa
 
 template <TensorType kType>
 __global__ void __launch_bounds__(kThreads) embed(const EmbedTask task) {
+  let_next_begin();
   const int row = task.p.tokens[blockIdx.x] - task.p.first_token;
   float* out = task.p.out + static_cast<int64_t>(blockIdx.x) * task.table.n_cols;
   if (row >= 0 && row < task.table.n_rows) {

@@ -135,7 +135,7 @@ struct WeightView {
   int n_steps = 0;
   int first_col = 0;  // in the first group
 
-  int n_groups() const { return n_steps * step_of(type).n_groups; }
+  constexpr int n_groups() const { return n_steps * step_of(type).n_groups; }
 };
 
 class PlanarWeight final : public Weight {

@@ -76,27 +76,31 @@ __device__ inline void store_rounded(KvDtype dtype, std::byte* values, int i, fl
 }
 
 // A block has some heads of a row, query heads first; all turn by the same angles.
-__global__ void __launch_bounds__(kThreads) rotate_and_store(const RotateTask task) {
+__global__ void __launch_bounds__(kThreads, 8) rotate_and_store(const RotateTask task) {
   const RotateAndStore& p = task.p;
   const int row = static_cast<int>(blockIdx.x), token = p.batch.positions[row], head_dim = p.kv.head_dim;
-  if (token < 0) return;
+  let_next_begin();
+  if (token < 0) return wait_for_previous();
   const int lane = static_cast<int>(threadIdx.x) % kWarp, warp = static_cast<int>(threadIdx.x) / kWarp;
+  // All that is known before this layer's queries and keys are.
   Turns turns;
   find_turns(p, token, turns);
+  std::byte* keys_of_token = keys_at(p.kv, p.batch, sequence_of(row, p.batch), token, 0);
+  wait_for_previous();
   for (int i = 0; i < task.warp_heads; ++i) {
     const int number = (static_cast<int>(blockIdx.y) * task.warp_heads + i) * kWarps + warp;
-    if (number < p.n_q_heads) {
-      float* q = p.q + (static_cast<int64_t>(row) * p.n_q_heads + number) * head_dim;
-      turn_head(p, q, p.q_norm, turns, [&](int at, float value) { q[at] = value; });
-    } else if (number < p.n_q_heads + p.kv.n_heads) {
-      const int head = number - p.n_q_heads;
-      const int64_t from = (static_cast<int64_t>(row) * p.kv.n_heads + head) * head_dim;
-      std::byte* keys = keys_at(p.kv, p.batch, sequence_of(row, p.batch), token, head);
-      turn_head(p, p.k + from, p.k_norm, turns,
-                [&](int at, float value) { store_rounded(p.kv.dtype, keys, at, value); });
-      for (int at = lane; at < head_dim; at += kWarp)
-        store_rounded(p.kv.dtype, keys + p.kv.v_bytes, at, p.v[from + at]);
-    }
+    if (number >= p.n_q_heads + p.kv.n_heads) return;
+    const bool is_query = number < p.n_q_heads;
+    const int head = is_query ? number : number - p.n_q_heads, n_heads = is_query ? p.n_q_heads : p.kv.n_heads;
+    const int64_t from = (static_cast<int64_t>(row) * n_heads + head) * head_dim;
+    float* x = (is_query ? p.q : p.k) + from;
+    std::byte* keys = keys_of_token + static_cast<size_t>(head) * p.kv.head_bytes;
+    turn_head(p, x, is_query ? p.q_norm : p.k_norm, turns, [&](int at, float value) {
+      if (is_query) x[at] = value;
+      if (!is_query) store_rounded(p.kv.dtype, keys, at, value);
+    });
+    for (int at = lane; at < head_dim && !is_query; at += kWarp)
+      store_rounded(p.kv.dtype, keys + p.kv.v_bytes, at, p.v[from + at]);
   }
 }
 
@@ -107,7 +111,7 @@ void launch_rotate_and_store(const RotateAndStore& p, Stream stream) {
   constexpr int kManyRows = 128;  // fill a card with a warp for several heads, which have their angles in common
   const RotateTask task = {.p = p, .warp_heads = p.batch.n_rows < kManyRows ? 1 : 4};
   const int n_blocks = parts_of(p.n_q_heads + p.kv.n_heads, kWarps * task.warp_heads);
-  launch(rotate_and_store, {{p.batch.n_rows, n_blocks}, kThreads, 0, stream}, task);
+  launch_early(rotate_and_store, {{p.batch.n_rows, n_blocks}, kThreads, 0, stream}, task);
 }
 
 }  // namespace ferry::cuda

@@ -52,16 +52,16 @@ __device__ inline float norm_scale(const Kept& kept, int width, float epsilon,
   return 1 / sqrtf(total_of_block(squares, sums) / static_cast<float>(width) + epsilon);
 }
 
-// Moves 8 bytes a value, and the weights once from a cache. Weights are asked for before there is a sum to wait for.
+// Moves 8 bytes a value, and the weights once from a cache: asked for before what ran before has ended.
 __global__ void __launch_bounds__(kMostNormThreads) rms_norm(const RmsNorm p) {
   NormShared& shared = shared_memory<NormShared>();
   const float* x = p.x + static_cast<int64_t>(blockIdx.x) * p.width;
   float* out = p.out + static_cast<int64_t>(blockIdx.x) * p.width;
   Kept kept = {}, weights;
-  for_each_kept(p.width, [&](int j, int i) {
-    kept[j] = x[i];
-    weights[j] = p.weight[i];
-  });
+  let_next_begin();
+  for_each_kept(p.width, [&](int j, int i) { weights[j] = p.weight[i]; });
+  wait_for_previous();
+  for_each_kept(p.width, [&](int j, int i) { kept[j] = x[i]; });
   const float scale = norm_scale(kept, p.width, p.epsilon, shared.sums[0]);
   for_each_kept(p.width, [&](int j, int i) { out[i] = kept[j] * scale * weights[j]; });
 }
@@ -74,6 +74,9 @@ __global__ void __launch_bounds__(kMostNormThreads) add_and_norm(const AddAndNor
   const float* y = p.y + begin;
   float* out = p.out + begin;
   Kept kept = {}, weights;
+  let_next_begin();
+  for_each_kept(p.width, [&](int j, int i) { weights[j] = p.weight[i]; });
+  wait_for_previous();
   if (p.y_weight != nullptr) {
     for_each_kept(p.width, [&](int j, int i) { kept[j] = y[i]; });
     const float scale = norm_scale(kept, p.width, p.epsilon, shared.sums[0]);
@@ -81,10 +84,7 @@ __global__ void __launch_bounds__(kMostNormThreads) add_and_norm(const AddAndNor
   } else {
     for_each_kept(p.width, [&](int j, int i) { kept[j] = x[i] + y[i]; });
   }
-  for_each_kept(p.width, [&](int j, int i) {
-    x[i] = kept[j];
-    weights[j] = p.weight[i];
-  });
+  for_each_kept(p.width, [&](int j, int i) { x[i] = kept[j]; });
   const float scale = norm_scale(kept, p.width, p.epsilon, shared.sums[1]);
   for_each_kept(p.width, [&](int j, int i) { out[i] = kept[j] * scale * weights[j]; });
 }
@@ -98,12 +98,16 @@ __device__ inline float activated(float x, Activation activation) {
 
 // 12 bytes a value.
 __global__ void __launch_bounds__(kThreads) gated_activation(const GatedActivation p) {
+  let_next_begin();
+  wait_for_previous();
   const int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + static_cast<int64_t>(threadIdx.x);
   if (i < p.n) p.out[i] = activated(p.gate[i], p.activation) * p.up[i];
 }
 
 // 8 bytes a value.
 __global__ void __launch_bounds__(kThreads) select_rows(const SelectRows p) {
+  let_next_begin();
+  wait_for_previous();
   const float* x = p.x + static_cast<int64_t>(p.rows[blockIdx.x]) * p.width;
   float* out = p.out + static_cast<int64_t>(blockIdx.x) * p.width;
   for (int i = static_cast<int>(threadIdx.x); i < p.width; i += kThreads) out[i] = x[i];
@@ -117,19 +121,19 @@ int norm_threads(int width) {
 }  // namespace
 
 void launch_rms_norm(const RmsNorm& p, Stream stream) {
-  launch(rms_norm, {{p.n_rows}, norm_threads(p.width), sizeof(NormShared), stream}, p);
+  launch_early(rms_norm, {{p.n_rows}, norm_threads(p.width), sizeof(NormShared), stream}, p);
 }
 
 void launch_add_and_norm(const AddAndNorm& p, Stream stream) {
-  launch(add_and_norm, {{p.n_rows}, norm_threads(p.width), sizeof(NormShared), stream}, p);
+  launch_early(add_and_norm, {{p.n_rows}, norm_threads(p.width), sizeof(NormShared), stream}, p);
 }
 
 void launch_gated_activation(const GatedActivation& p, Stream stream) {
-  launch(gated_activation, {{parts_of(p.n, kThreads)}, kThreads, 0, stream}, p);
+  launch_early(gated_activation, {{parts_of(p.n, kThreads)}, kThreads, 0, stream}, p);
 }
 
 void launch_select_rows(const SelectRows& p, Stream stream) {
-  launch(select_rows, {{p.n_rows}, kThreads, 0, stream}, p);
+  launch_early(select_rows, {{p.n_rows}, kThreads, 0, stream}, p);
 }
 
 }  // namespace ferry::cuda

@@ -23,9 +23,18 @@ std::string runtime_name();  // "CUDA 13.0"
 // Why this machine has no card that we can use; empty where it has one.
 std::string why_no_card();
 
-// For all that this thread does from now on; returns its name.
-std::string use_card(int index);
-int n_multiprocessors();     // of the card that this thread uses
+struct CardFacts {
+  std::string name;  // "NVIDIA H100 80GB HBM3"
+  std::string id;    // "GPU-…", the same for all who use it, however they number their cards
+  std::string why_unusable;
+  size_t free_bytes = 0;
+  size_t total_bytes = 0;
+};
+int n_cards();  // that this process sees
+CardFacts card_facts(int index);
+
+void use_card(int index);  // for all that this thread does from now on
+int n_multiprocessors();      // of the card that this thread uses
 size_t most_shared_bytes();  // of a block, on that card
 Stream make_stream();
 void end_stream(Stream stream) noexcept;
@@ -38,6 +47,16 @@ void upload(void* to, const void* from, size_t n_bytes, Stream stream);    // `f
 void download(void* to, const void* from, size_t n_bytes, Stream stream);  // done at return
 // Either way, done when the stream gets there; the host's side is pinned, or the call waits.
 void start_copy(void* to, const void* from, size_t n_bytes, Stream stream);
+
+// Launches as they were recorded, to be done again as one. Launches of this thread alone: others may use the card.
+struct Graph {
+  void* handle = nullptr;
+};
+void begin_recording(Stream stream);  // launches are not done from here on, and no others are allowed
+Graph end_recording(Stream stream);
+void drop_recording(Stream stream) noexcept;
+void end_graph(Graph graph) noexcept;  // also one that is none
+void replay(Graph graph, Stream stream);
 
 struct Event {
   void* handle = nullptr;

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "kernels/cpu/host_device.h"
+#include "kernels/cpu/plain_steps.h"
 
 namespace ferry {
 namespace {
@@ -74,6 +75,7 @@ class HostMemoryOps final : public Ops {
   std::string name() const override { return card_->name(); }
   Device& device() override { return host_; }
   std::unique_ptr<Weight> prepare(const MatrixSlice& slice) override { return card_->prepare(slice); }
+  std::unique_ptr<RepeatedSteps> repeated_steps(const StepForm&) override { return std::make_unique<PlainSteps>(); }
 
   void embed(const Embed& p) override {
     run(&Ops::embed, p, [](Embed& q, Copies& c) {

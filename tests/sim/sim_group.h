@@ -64,7 +64,6 @@ class SimGroup {
     Shipper shipper;
     Rank rank;
     std::map<ChannelId, GroupId> groups;  // who writes through a channel
-    std::span<const float> logits;        // of the step that runs
   };
 
   void tick();
@@ -75,7 +74,8 @@ class SimGroup {
   void begin(Step step);
   void execute(Seat& seat);
   void finish();
-  std::span<const float> all_logits();
+  void check_seen() const;
+  std::vector<float> asked_logits(const std::vector<int>& rows);
   void check_landing(const Seat& seat, ChannelId channel, const Piece& piece) const;
   void check_verified(const StepReceipt& receipt) const;
   void check_step() const;
@@ -97,7 +97,6 @@ class SimGroup {
   std::multiset<Instant> deadlines_;  // of what the router asked for
   std::optional<Step> step_;          // that runs
   std::string step_bytes_;
-  std::vector<float> logits_;
 };
 
 }  // namespace ferry::sim

@@ -83,7 +83,7 @@ void FarDevice::do_something() {
 
 void FarDevice::finish_launches() {
   while (!reached(mark())) {
-    for (const auto& [owner, look] : looks_) look();
+    for (const auto& [owner, look] : looks_) look(Duration::zero());
   }
 }
 
@@ -123,7 +123,7 @@ void FarDevice::download(void* to, const void* from, size_t n_bytes) {
   copy({.to = to, .from = from, .n_bytes = n_bytes});
 }
 
-void FarDevice::watch(const void* owner, std::function<void()> look) {
+void FarDevice::watch(const void* owner, Look look) {
   looks_.erase(owner);
   if (look) looks_[owner] = std::move(look);
 }

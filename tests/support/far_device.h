@@ -38,7 +38,7 @@ class FarDevice final : public Device {
   void release(std::byte* memory) noexcept override;
   void upload(void* to, const void* from, size_t n_bytes) override;
   void download(void* to, const void* from, size_t n_bytes) override;
-  void watch(const void* owner, std::function<void()> look) override;
+  void watch(const void* owner, Look look) override;
   Mark mark() override { return {.order = kLaunches, .number = n_begun_[kLaunches]}; }
   bool reached(Mark mark) override;
   bool pin(std::span<std::byte> memory) override;
@@ -68,7 +68,7 @@ class FarDevice final : public Device {
   std::deque<std::function<void()>> orders_[kOrders];  // not done
   uint64_t n_begun_[kOrders] = {}, n_done_[kOrders] = {};
   std::map<const std::byte*, size_t> pinned_;
-  std::map<const void*, std::function<void()>> looks_;
+  std::map<const void*, Look> looks_;
 };
 
 }  // namespace ferry

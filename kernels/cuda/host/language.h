@@ -10,6 +10,7 @@
 #include "core/base/check.h"
 #include "core/base/half.h"
 #include "kernels/cuda/host/emulator.h"
+#include "kernels/cuda/host/recorder.h"
 #include "kernels/cuda/launch_shape.h"
 
 #define __global__ static
@@ -133,6 +134,7 @@ inline float quick_exp2(float exponent) {
   const float power = std::exp2(exponent);
   return power < 0x1p-126f ? 0 : power;
 }
+inline uint32_t masked_with(uint32_t bits, uint32_t mask, uint32_t also) { return (bits & mask) | also; }
 inline uint32_t bf16_pair_minus(uint32_t a, uint32_t b) {
   return bf16_pair(low_bf16(a) - low_bf16(b), high_bf16(a) - high_bf16(b));
 }
@@ -183,7 +185,7 @@ void wait_for_copies() {
 
 template <class P>
 void launch(void (*kernel)(P), const LaunchShape& shape, const P& parameters) {
-  emulator::run(shape, [&] { kernel(parameters); });
+  emulator::do_or_record(shape.stream, [=] { emulator::run(shape, [&] { kernel(parameters); }); });
 }
 
 template <class P>

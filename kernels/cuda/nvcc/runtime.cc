@@ -5,6 +5,7 @@
 #include <cuda_runtime_api.h>
 
 #include "core/base/error.h"
+#include "kernels/cuda/nvcc/has_kernels.h"
 
 namespace ferry::cuda {
 namespace {
@@ -21,7 +22,28 @@ int attribute(cudaDeviceAttr what) {
 }
 
 cudaStream_t handle_of(Stream stream) { return static_cast<cudaStream_t>(stream.handle); }
+cudaGraphExec_t handle_of(Graph graph) { return static_cast<cudaGraphExec_t>(graph.handle); }
 cudaEvent_t handle_of(Event event) { return static_cast<cudaEvent_t>(event.handle); }
+
+// As nvidia-smi writes it: GPU-8f3b4c5d-….
+std::string id_of(const cudaUUID_t& uuid) {
+  std::string text = "GPU";
+  for (size_t i = 0; i < sizeof uuid.bytes; ++i) {
+    constexpr char kDigits[] = "0123456789abcdef";
+    if (i == 0 || i == 4 || i == 6 || i == 8 || i == 10) text += '-';
+    text += {kDigits[uuid.bytes[i] >> 4 & 15], kDigits[uuid.bytes[i] & 15]};
+  }
+  return text;
+}
+
+std::string why_unusable(const cudaDeviceProp& properties) {
+  const std::string card = str(properties.name, " has compute capability ", properties.major, ".", properties.minor);
+  constexpr int kOldest = 8;  // bf16 on the tensor cores
+  if (properties.major < kOldest) return card + ", Ferry needs 8.0 (Ampere) or later";
+  if (!has_kernels())
+    return card + ", this build has kernels for " FERRY_CUDA_ARCHITECTURES " (CMAKE_CUDA_ARCHITECTURES)";
+  return "";
+}
 
 }  // namespace
 
@@ -41,18 +63,22 @@ std::string why_no_card() {
   return n_cards > 0 ? "" : "no NVIDIA card on this machine";
 }
 
-std::string use_card(int index) {
-  demand(cudaSetDevice(index), "a card cannot be used");
-  cudaDeviceProp properties{};
-  demand(cudaGetDeviceProperties(&properties, index), "a card does not say what it is");
-  constexpr int kOldest = 8;  // bf16 on the tensor cores
-  if (properties.major < kOldest) {
-    throw Error(str(properties.name, " has compute capability ", properties.major, ".", properties.minor,
-                    ", Ferry needs 8.0 (Ampere) or later. Use compute: cpu"));
-  }
-  return properties.name;
+int n_cards() {
+  int n = 0;
+  demand(cudaGetDeviceCount(&n), "the cards cannot be counted");
+  return n;
 }
 
+CardFacts card_facts(int index) {
+  use_card(index);
+  cudaDeviceProp properties{};
+  demand(cudaGetDeviceProperties(&properties, index), "a card does not say what it is");
+  CardFacts facts = {.name = properties.name, .id = id_of(properties.uuid), .why_unusable = why_unusable(properties)};
+  demand(cudaMemGetInfo(&facts.free_bytes, &facts.total_bytes), "a card does not say what memory is free");
+  return facts;
+}
+
+void use_card(int index) { demand(cudaSetDevice(index), "a card cannot be used"); }
 int n_multiprocessors() { return attribute(cudaDevAttrMultiProcessorCount); }
 size_t most_shared_bytes() { return static_cast<size_t>(attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin)); }
 
@@ -102,6 +128,35 @@ void download(void* to, const void* from, size_t n_bytes, Stream stream) {
 void start_copy(void* to, const void* from, size_t n_bytes, Stream stream) {
   if (n_bytes == 0) return;
   demand(cudaMemcpyAsync(to, from, n_bytes, cudaMemcpyDefault, handle_of(stream)), "a copy beside a step failed");
+}
+
+void begin_recording(Stream stream) {
+  demand(cudaStreamBeginCapture(handle_of(stream), cudaStreamCaptureModeThreadLocal), "a step cannot be recorded");
+}
+
+Graph end_recording(Stream stream) {
+  cudaGraph_t recorded = nullptr;
+  demand(cudaStreamEndCapture(handle_of(stream), &recorded), "recording a step failed");
+  cudaGraphExec_t graph = nullptr;
+  const cudaError_t result = cudaGraphInstantiate(&graph, recorded, 0);
+  cudaGraphDestroy(recorded);
+  demand(result, "a recorded step cannot be made ready");
+  return {graph};
+}
+
+void drop_recording(Stream stream) noexcept {
+  cudaGraph_t recorded = nullptr;
+  cudaStreamEndCapture(handle_of(stream), &recorded);
+  if (recorded != nullptr) cudaGraphDestroy(recorded);
+  cudaGetLastError();  // who drops a recording knows why, and the next launch has nothing to do with it
+}
+
+void end_graph(Graph graph) noexcept {
+  if (graph.handle != nullptr) cudaGraphExecDestroy(handle_of(graph));
+}
+
+void replay(Graph graph, Stream stream) {
+  demand(cudaGraphLaunch(handle_of(graph), handle_of(stream)), "a recorded step cannot be launched");
 }
 
 Event make_event() {

@@ -26,7 +26,7 @@ class Reading {
         layout_(shards_of({slice_}, file.config.n_layers)[0], 4, file.config.head_dim, KvDtype::f16, kPages),
         kv_(ops.device(), layout_.bytes()),
         model_(file.config, slice_, load_weights(file.tensors, file.config, slice_, ops),
-               {.max_rows = 64, .max_logit_rows = 1}, ops, alone_) {}
+               {.max_rows = 64, .max_logit_rows = 1, .max_pages = kPages}, ops, alone_) {}
 
   // The logits after the last of these tokens.
   std::vector<float> logits_after(const std::vector<int>& tokens) {
@@ -40,7 +40,9 @@ class Reading {
     for (size_t i = 0; i < batch.pages.size(); ++i) batch.pages[i] = static_cast<int>(i * 7 % kPages);
     batch.page_begin.push_back(static_cast<int>(batch.pages.size()));
     batch.logit_rows = {batch.n_rows() - 1};
-    const auto logits = model_.forward(batch, layout_, {kv_.data(), kv_.size()}, [](int) {});
+    const Digests digests = model_.forward(batch, layout_, {kv_.data(), kv_.size()}, {});
+    const auto logits = model_.logits({0});
+    EXPECT_EQ(digests.ids, std::vector<int>{static_cast<int>(std::ranges::max_element(logits) - logits.begin())});
     return {logits.begin(), logits.end()};
   }
 

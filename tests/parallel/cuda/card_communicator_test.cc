@@ -12,6 +12,7 @@
 #include "parallel/threads.h"
 #include "tests/parallel/communicator_contract.h"
 #include "tests/parallel/cuda/fake_card.h"
+#include "tests/parallel/cuda/through_a_card.h"
 
 namespace ferry {
 namespace {
@@ -28,27 +29,6 @@ CardCommunicator::Parts parts_of(Communicator& host, std::unique_ptr<Reducer> re
   parts.reducers.push_back(std::move(reducer));
   return parts;
 }
-
-// The contract's sums are of the process's memory: they go to the card and back.
-class ThroughACard final : public Communicator {
- public:
-  ThroughACard(Communicator& cards, FakeCard& card) : cards_(cards), card_(card) {}
-  int rank() const override { return cards_.rank(); }
-  int size() const override { return cards_.size(); }
-  void all_reduce_sum(std::span<float> values) override {
-    const DeviceArray<float> there(card_, std::vector<float>(values.begin(), values.end()));
-    cards_.all_reduce_sum({there.data(), there.size()});
-    if (!values.empty()) card_.download(values.data(), there.data(), values.size_bytes());
-  }
-  bool in_stream() const override { return cards_.in_stream(); }
-  void gather(std::span<const float> mine, std::span<float> all) override { cards_.gather(mine, all); }
-  std::vector<std::string> gather_bytes(const std::string& mine) override { return cards_.gather_bytes(mine); }
-  void broadcast(std::string& bytes, const std::function<void()>& idle) override { cards_.broadcast(bytes, idle); }
-
- private:
-  Communicator& cards_;
-  FakeCard& card_;
-};
 
 class CardContract : public testing::TestWithParam<std::tuple<int, contract::Case>> {};
 
