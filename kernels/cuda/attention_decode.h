@@ -194,6 +194,8 @@ __device__ inline void merge_warps(const DecodeTask& task, const QueryBlock& blo
 template <KvDtype kType, int kDims>
 __global__ void __launch_bounds__(kDecodeThreads<kDims>, kDecodeBlocks<kDims>) attend_decoded(const DecodeTask task) {
   auto& shared = shared_memory<DecodeShared<kDims>>();
+  wait_for_previous();
+  let_next_begin();
   const int n_heads = task.p.kv.n_heads;
   SpanWalk walk(task);
   Span span;
@@ -217,8 +219,8 @@ __global__ void __launch_bounds__(kDecodeThreads<kDims>, kDecodeBlocks<kDims>) a
 template <KvDtype kType, int kDims>
 void launch_decode_of(DecodeTask task, int n_multiprocessors, Stream stream) {
   task.n_blocks = std::min(task.n_blocks, n_multiprocessors * kDecodeBlocks<kDims>);
-  launch(attend_decoded<kType, kDims>, {{task.n_blocks}, kDecodeThreads<kDims>, sizeof(DecodeShared<kDims>), stream},
-         task);
+  launch_early(attend_decoded<kType, kDims>,
+               {{task.n_blocks}, kDecodeThreads<kDims>, sizeof(DecodeShared<kDims>), stream}, task);
 }
 
 // Heads of up to 64, 80, 96, 128 and 256 dims. `n_blocks` of the task: at most.

@@ -48,6 +48,7 @@ __device__ inline Merged merged_spans(const DecodeTask& task, const SpanWalk::Pl
 
 __global__ void __launch_bounds__(kThreads) merge_decoded(const DecodeTask task) {
   auto& shared = shared_memory<MergeShared>();
+  wait_for_previous();
   const Attention& p = task.p;
   SpanWalk walk(task);
   const SpanWalk::Place place = walk.place_of(task.first_sequence + static_cast<int>(blockIdx.x));
@@ -70,8 +71,9 @@ __global__ void __launch_bounds__(kThreads) merge_decoded(const DecodeTask task)
 }  // namespace
 
 void launch_merge_decoded(const DecodeTask& task, Stream stream) {
-  launch(merge_decoded,
-         {{task.end_sequence - task.first_sequence, task.p.n_q_heads}, kThreads, sizeof(MergeShared), stream}, task);
+  launch_early(merge_decoded,
+               {{task.end_sequence - task.first_sequence, task.p.n_q_heads}, kThreads, sizeof(MergeShared), stream},
+               task);
 }
 
 }  // namespace ferry::cuda

@@ -63,9 +63,13 @@ struct MatmulShape {
   static constexpr int kTiles = kMatmulWarps * kTilesOfWarp;
   static constexpr int kBlockBytes = kStep.block_bytes > 0 ? kStep.block_bytes : 16;
 
+  static constexpr int kSumWords = kXTerms == 1 ? 1 : 2;
+  // Lanes that read together read from different banks.
+  static constexpr int kSumStride = (kXTiles == 1 ? 1 : kXTiles + 1) * kColumnsOfTile;
+
   struct Stage {
     uint4 x[kXTerms][kStep.n_groups][kXTiles][kWarp];        // as mma_bf16 wants it: both halves of a group
-    float x_sums[kStep.n_groups][kXTiles * kColumnsOfTile];  // where weights have offsets
+    uint32_t x_sums[kSumWords][kStep.n_groups][kSumStride];  // where weights have offsets
     alignas(16) std::byte steps[kTiles][kStep.bytes];
     alignas(16) std::byte block_scales[kTiles][kBlockBytes];
   };
@@ -152,11 +156,13 @@ class Copier {
     x_at_ += kGroups * kGroupColumns;
     if constexpr (kHasOffset<kType>) {
       constexpr int kFours = kXTiles * kColumnsOfTile / 4;
+      static_assert(Shape::kSumWords * kGroups * kFours <= kMatmulThreads);
       const int thread = static_cast<int>(threadIdx.x), row = thread % kFours * 4;
-      static_assert(kGroups * kFours <= kMatmulThreads);
-      if (thread < kGroups * kFours)
-        copy_async(&stage.x_sums[thread / kFours][row],
-                   task_.x.sums + (x_group_ + thread / kFours) * task_.x.n_rows + task_.x_row + row,
+      const int of_word = thread / kFours % kGroups, word = thread / kFours / kGroups;
+      if (word < Shape::kSumWords)
+        copy_async(&stage.x_sums[word][of_word][row],
+                   task_.x.sums + (word * (task_.x.n_columns / kGroupColumns) + x_group_ + of_word) * task_.x.n_rows +
+                       task_.x_row + row,
                    row < task_.n_rows);
       x_group_ += kGroups;
     }
@@ -206,7 +212,7 @@ __device__ __forceinline__ void multiply(const Fragments<kType>& codes, int half
 // sums += a tile's group by eight rows of x.
 template <TensorType kType, int kXTerms>
 __device__ __forceinline__ void multiply_tile(const Fragments<kType>& codes, const GroupScale (&scales)[2],
-                                              const uint4 (&x)[kXTerms], float2 x_sums, float (&sums)[4]) {
+                                              const uint4 (&x)[kXTerms], float (&sums)[4]) {
   if constexpr (kIsPlain<kType>) {
     multiply<kType, kXTerms>(codes, 0, x, sums);
     multiply<kType, kXTerms>(codes, 1, x, sums);
@@ -225,9 +231,29 @@ __device__ __forceinline__ void multiply_tile(const Fragments<kType>& codes, con
       }
     }
   }
-  if constexpr (kHasOffset<kType>) {
+}
+
+// sums += offset · sum of x, group by group, as a product of 16 columns: lane t has the terms of group t.
+template <class Shape, TensorType kType, int kXTiles>
+__device__ __forceinline__ void add_offsets(const typename Shape::Stage& stage, int in_block,
+                                            float (&sums)[kXTiles][4]) {
+  const int lane = static_cast<int>(threadIdx.x) % kWarp;
+  GroupScale scales[2];
+  group_scales<kType>(stage.steps[in_block], block_scales<kType>(stage.block_scales[in_block], lane), lane % 4, lane,
+                      scales);
+  uint32_t first[kTerms], second[kTerms];  // each term twice
+  split(scales[0].offset, scales[0].offset, first);
+  split(scales[1].offset, scales[1].offset, second);
+  const uint32_t a[4] = {first[0], second[0], first[1], second[1]};
 #pragma unroll
-    for (int i = 0; i < 4; ++i) sums[i] = fmaf(scales[i / 2].offset, i % 2 ? x_sums.y : x_sums.x, sums[i]);
+  for (int tile = 0; tile < kXTiles; ++tile) {
+    const int row = tile * kColumnsOfTile + lane / 4;
+    const uint32_t x = stage.x_sums[0][lane % 4][row];
+    if constexpr (Shape::kSumWords == 2) {
+      const uint32_t last[4] = {first[0], second[0], first[2], second[2]};
+      mma_bf16(sums[tile], last, make_uint2(stage.x_sums[1][lane % 4][row], x));
+    }
+    mma_bf16(sums[tile], a, make_uint2(x, x));
   }
 }
 
@@ -251,13 +277,15 @@ __device__ __forceinline__ void multiply_step(const typename Shape::Stage& stage
       uint4 x[kXTerms];
 #pragma unroll
       for (int term = 0; term < kXTerms; ++term) x[term] = stage.x[term][group][tile][lane];
-      float2 x_sums = {};
-      if constexpr (kHasOffset<kType>)
-        x_sums = *reinterpret_cast<const float2*>(&stage.x_sums[group][tile * kColumnsOfTile + lane % 4 * 2]);
 #pragma unroll
       for (int m = 0; m < Shape::kTilesOfWarp; ++m)
-        multiply_tile<kType, kXTerms>(codes[m], scales[m], x, x_sums, sums[m][tile]);
+        multiply_tile<kType, kXTerms>(codes[m], scales[m], x, sums[m][tile]);
     }
+  }
+  if constexpr (kHasOffset<kType>) {
+#pragma unroll
+    for (int m = 0; m < Shape::kTilesOfWarp; ++m)
+      add_offsets<Shape, kType, kXTiles>(stage, warp * Shape::kTilesOfWarp + m, sums[m]);
   }
 }
 

@@ -247,6 +247,7 @@ int main(int argc, char** argv) {
     bench_limits(bench);
     bench_matmul(bench);
     bench_rows(bench);
+    bench_attention(bench);
     bench_sampling(bench);
     bench.print_worst();
     return 0;

@@ -29,6 +29,7 @@ std::vector<Implementation> implementations() {
         // A bf16 is off by up to 2⁻⁹ of its value; a product has two such factors, where weights are rounded, too.
         all.back().product_tolerance = 0x1p-8 + 2e-6;
         all.back().most_rows_alike = 64;
+        all.back().rounds_attention = true;
       }
     }
   }
