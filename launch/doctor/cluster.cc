@@ -26,7 +26,8 @@ Needs needs_of(const ClusterConfig& config, size_t weight_bytes, const std::stri
     const int n = ranks_on(group, host);
     needs.n_ranks += n;
     needs.weight_bytes += weight_bytes / static_cast<size_t>(group.tp) * static_cast<size_t>(n);
-    needs.kv_bytes += config.kv.memory * static_cast<size_t>(n);
+    const bool on_cards = config.compute == ClusterConfig::Compute::cuda;  // then only what it passes through
+    needs.kv_bytes += (on_cards ? config.link.staging : config.kv.memory) * static_cast<size_t>(n);
   }
   return needs;
 }
@@ -129,11 +130,11 @@ std::vector<Finding> model_findings(const ClusterConfig& config, const ModelFile
 
 std::vector<Finding> fit_findings(const ClusterConfig& config, size_t weight_bytes, const MachineFacts& machine) {
   std::vector<Finding> findings = {link_fit(config, machine)};
-  if (config.compute == ClusterConfig::Compute::cuda) {
+  if (config.compute == ClusterConfig::Compute::cuda && !machine.why_no_cuda.empty()) {
     findings.push_back({.level = Level::problem,
                         .what = "compute",
                         .found = "cuda",
-                        .cost = "KV in a card's memory cannot be sent between groups yet",
+                        .cost = machine.why_no_cuda,
                         .advice = config.source.place("compute") + ": compute: auto"});
   }
   const Needs needs = needs_of(config, weight_bytes, machine.host);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/cpu/cpu_ops.h"
+#include "launch/doctor/cards.h"
 #include "launch/doctor/finding.h"
 #include "transport/ucx/ucx_info.h"
 
@@ -36,6 +37,7 @@ struct MachineFacts {
   std::string nvcc;
   std::string why_no_cuda;  // empty: this program computes on a card here
   std::string huge_pages;   // "madvise": transparent ones
+  CardFacts cards;
 };
 
 MachineFacts read_machine();

@@ -111,6 +111,7 @@ MachineFacts read_machine() {
       .nvcc = path_of("nvcc"),
       .why_no_cuda = why_no_cuda(),
       .huge_pages = huge_page_mode(),
+      .cards = read_cards(),
   };
 }
 

@@ -12,12 +12,11 @@
 namespace ferry {
 
 void run_worker(const WorkerPlace& place, Communicator& host) {
-  ClusterConfig config = place.config;
+  const ClusterConfig& config = place.config;
   if (host.size() != place.group.tp) {
     throw Error(str("group ", place.group.name, " has tp: ", place.group.tp, " but ", host.size(),
                     " ranks run it; start it with `mpirun -n ", place.group.tp, "`"));
   }
-  if (config.compute == ClusterConfig::Compute::automatic) config.compute = ClusterConfig::Compute::cpu;
   const SteadyClock clock;
   const ModelFile file(config.model);
   const TextModel text(file, config.chat_format);
@@ -25,7 +24,7 @@ void run_worker(const WorkerPlace& place, Communicator& host) {
   settings.milestones = milestones_of(str(place.group.name, ":", host.rank()));
   RankCompute compute(config, host, place.on_host, card_need(file, settings, host.size(), host.rank()));
   const size_t kv_bytes = kv_plan(file, settings.kv, host.size()).bytes(host.rank());
-  const RankKv kv = make_rank_kv(config, compute.ops().device(), kv_bytes);
+  const RankKv kv = make_rank_kv(config.link, compute.on_card() ? &compute.ops().device() : nullptr, kv_bytes);
   Member member(file, settings, compute.ops(), compute.group(), *kv.link, clock);
   if (!member.leads()) return member.follow();
 

@@ -98,7 +98,10 @@ TEST(Cluster, RanksThatDoNotFitTheMachineAreNamed) {
 
 TEST(Cluster, WhatTheMachineCannotDoIsAProblem) {
   EXPECT_EQ(finding(fit_findings(cluster("link: {require: rdma}"), 0, machine()), "link").level, Level::problem);
-  EXPECT_EQ(finding(fit_findings(cluster("compute: cuda"), 0, machine()), "compute").level, Level::problem);
+  MachineFacts without_card = machine();
+  without_card.why_no_cuda = "no NVIDIA driver on this machine";
+  EXPECT_EQ(finding(fit_findings(cluster("compute: cuda"), 0, without_card), "compute").level, Level::problem);
+  EXPECT_EQ(finding(fit_findings(cluster("compute: cuda"), 0, machine()), "compute").what, "none");
   MachineFacts with_rdma = machine();
   with_rdma.rdma_ports = {{"rxe0:1", "ACTIVE"}};
   EXPECT_EQ(finding(fit_findings(cluster("link: {require: rdma}"), 0, with_rdma), "link").level, Level::ok);
