@@ -31,6 +31,9 @@ MpiSession::MpiSession() : n_exceptions_(std::uncaught_exceptions()) {
   MPI_Comm host = MPI_COMM_NULL;
   MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &host);
   MPI_Comm_size(host, &local_ranks_);
+  MPI_Comm_rank(host, &local_rank_);
+  first_local_ = rank_;
+  MPI_Bcast(&first_local_, 1, MPI_INT, 0, host);
   MPI_Comm_free(&host);
 }
 
@@ -41,6 +44,10 @@ MpiSession::~MpiSession() {
   }
   // Finalizing would wait for the others, and aborting at once would not let main() print what happened.
   std::atexit([] { MPI_Abort(MPI_COMM_WORLD, EXIT_FAILURE); });
+}
+
+void MpiSession::mpi_all_reduce(std::span<float> values) {
+  MPI_Allreduce(MPI_IN_PLACE, values.data(), static_cast<int>(values.size()), MPI_FLOAT, MPI_SUM, MPI_COMM_WORLD);
 }
 
 std::unique_ptr<Communicator> MpiSession::split(int color, Duration timeout) {

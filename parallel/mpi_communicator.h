@@ -17,6 +17,7 @@ class MpiCommunicator final : public Communicator {
   int rank() const override { return messages_.rank(); }
   int size() const override { return messages_.size(); }
   void all_reduce_sum(std::span<float> values) override;
+  bool in_stream() const override { return false; }
   void gather(std::span<const float> mine, std::span<float> all) override;
   std::vector<std::string> gather_bytes(const std::string& mine) override;
   void broadcast(std::string& bytes, const std::function<void()>& idle) override;

@@ -131,6 +131,8 @@ class ThreadGroup::Rank final : public Communicator {
   int rank() const override { return rank_; }
   int size() const override { return meeting_.size(); }
 
+  bool in_stream() const override { return false; }
+
   // Each rank sums its slice, over all ranks in order, and writes it to all.
   void all_reduce_sum(std::span<float> values) override {
     const auto offers = meeting_.arrive(

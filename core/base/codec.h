@@ -45,7 +45,11 @@ class Packer {
   template <class T>
   void one(const std::vector<T>& items) {
     one(static_cast<uint32_t>(items.size()));
-    for (const T& item : items) one(item);
+    if constexpr (std::is_arithmetic_v<T> && !std::is_same_v<T, bool>) {
+      bytes_.append(reinterpret_cast<const char*>(items.data()), items.size() * sizeof(T));
+    } else {
+      for (const T& item : items) one(item);
+    }
   }
   template <class... T>
   void one(const std::variant<T...>& choice) {
@@ -99,7 +103,13 @@ class Unpacker {
     // Every item takes at least a byte, so a lying count cannot ask for more memory than the message has bytes.
     const size_t n = count(std::is_arithmetic_v<T> ? sizeof(T) : 1);
     items.clear();
-    for (size_t i = 0; i < n && valid_; ++i) one(items.emplace_back());
+    if constexpr (std::is_arithmetic_v<T> && !std::is_same_v<T, bool>) {
+      items.resize(n);
+      if (n > 0) std::memcpy(items.data(), left_.data(), n * sizeof(T));
+      left_.remove_prefix(n * sizeof(T));
+    } else {
+      for (size_t i = 0; i < n && valid_; ++i) one(items.emplace_back());
+    }
   }
   template <class... T>
   void one(std::variant<T...>& choice) {

@@ -51,9 +51,12 @@ class Engine {
   // Enforces deadlines; call it at least every few milliseconds.
   void tick();
 
-  // What the ranks do next; nullopt: nothing. The step must be run and its result given to finish().
+  // What the ranks do next; nullopt: nothing. The step must be run, its digests given to choose() and its result to
+  // finish(), with the logits [rows, n_vocab] of the logit rows that choose() returns: those whose tokens only they
+  // tell.
   std::optional<Step> next_step();
-  void finish(const StepResult& result);
+  std::vector<int> choose(const std::vector<RowDigest>& digests);
+  void finish(const StepResult& result, std::span<const float> asked_logits);
 
   std::vector<wire::ToRouter> take_to_router() { return std::exchange(to_router_, {}); }
   std::vector<LeaderMessage> take_to_leaders() { return std::exchange(to_leaders_, {}); }
@@ -95,7 +98,8 @@ class Engine {
   void attach_arrivals();
 
   void order_shipping(const Scheduler::Plan& plan, Step& step);
-  void take_tokens(const StepResult& result);
+  void order_digests(const Scheduler::Plan& plan, Batch& batch) const;
+  void take_tokens(std::span<const float> asked_logits);
   void take_receipt(const StepReceipt& receipt, int rank);
   void accept(Sequence& sequence, Token token, const wire::Bill& bill);
   void seal(Sequence sequence, Token first);
@@ -112,7 +116,8 @@ class Engine {
   Peers peers_;
 
   StepPace pace_;
-  Scheduler::Plan plan_;  // of the step that is being run, without its batch
+  Scheduler::Plan plan_;                      // of the step that is being run, without its batch
+  std::vector<std::optional<Token>> chosen_;  // by logit row; nullopt: asked for
   int64_t next_step_id_ = 0;
   Instant last_step_;
   std::vector<GroupId> opens_, closes_;

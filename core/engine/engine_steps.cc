@@ -13,9 +13,12 @@ namespace {
 // that is left is to hear that a stopped process of another group has ended.
 constexpr Duration kHeartbeat = std::chrono::milliseconds(5);
 constexpr Duration kSlowHeartbeat = std::chrono::milliseconds(50);
+// While they sum what has landed, a request waits for nothing else.
+constexpr Duration kQuickHeartbeat = std::chrono::microseconds(200);
 }  // namespace
 
 std::optional<Duration> Engine::heartbeat() const {
+  if (receiver_.verifying()) return kQuickHeartbeat;
   const auto& peers = peers_.all();
   const bool pairing =
       std::any_of(peers.begin(), peers.end(), [](const auto& entry) { return !entry.second.not_measured.empty(); });
@@ -39,6 +42,7 @@ std::optional<Step> Engine::next_step() {
                .last = stop_by_ && (now >= *stop_by_ || nothing_in_flight())};
   plan_ = scheduler_.plan(pace_.rows());
   order_shipping(plan_, step);
+  order_digests(plan_, plan_.batch);
   step.batch = std::move(plan_.batch);
   const bool has_orders = !step.closes.empty() || !step.opens.empty() || !step.connects.empty() ||
                           !step.gives_up.empty() || !step.verifies.empty() || step.last;
@@ -70,9 +74,33 @@ void Engine::order_shipping(const Scheduler::Plan& plan, Step& step) {
   }
 }
 
-void Engine::finish(const StepResult& result) {
+void Engine::order_digests(const Scheduler::Plan& plan, Batch& batch) const {
+  for (const Scheduler::Planned& planned : plan.sequences) {
+    if (planned.logit_row < 0) continue;
+    const Sequence& s = *planned.sequence;
+    const DigestNeeds needs = needs_of(s.request, s.tokens, config_.end_tokens);
+    batch.n_best = std::max(batch.n_best, needs.n_best);
+    batch.scales.push_back(needs.scale);
+    batch.may_ask = batch.may_ask || needs.may_ask;
+  }
+}
+
+std::vector<int> Engine::choose(const std::vector<RowDigest>& digests) {
+  chosen_.assign(digests.size(), std::nullopt);
+  std::vector<int> asked;
+  for (const Scheduler::Planned& planned : plan_.sequences) {
+    if (planned.logit_row < 0) continue;
+    const Sequence& s = *planned.sequence;
+    auto& token = chosen_[static_cast<size_t>(planned.logit_row)];
+    token = next_token(digests[static_cast<size_t>(planned.logit_row)], s.request, s.tokens, config_.end_tokens);
+    if (!token) asked.push_back(planned.logit_row);
+  }
+  return asked;
+}
+
+void Engine::finish(const StepResult& result, std::span<const float> asked_logits) {
   pace_.ran(plan_.n_rows(), clock_.now() - last_step_);
-  take_tokens(result);
+  take_tokens(asked_logits);
   for (size_t rank = 0; rank < result.receipts.size(); ++rank) {
     for (const GroupFailure& failure : result.receipts[rank].failures) {
       const Peer* peer = peers_.find(failure.group);
@@ -114,16 +142,19 @@ void Engine::take_receipt(const StepReceipt& receipt, int rank) {
   }
 }
 
-void Engine::take_tokens(const StepResult& result) {
+void Engine::take_tokens(std::span<const float> asked_logits) {
   const size_t n_vocab = config_.n_vocab;
   for (const Scheduler::Planned& planned : std::exchange(plan_.sequences, {})) {
     Sequence& s = *planned.sequence;
     scheduler_.publish(s);
     if (planned.logit_row < 0) continue;
-    Token token = next_token(result.logits.subspan(planned.logit_row * n_vocab, n_vocab), s.request, s.tokens,
-                             config_.end_tokens);
+    std::optional<Token>& token = chosen_[static_cast<size_t>(planned.logit_row)];
+    if (!token) {
+      token = next_token(asked_logits.first(n_vocab), s.request, s.tokens, config_.end_tokens);
+      asked_logits = asked_logits.subspan(n_vocab);
+    }
     if (s.ship) {
-      seal(std::move(*scheduler_.remove(wire::Attempt(s.attempt))), std::move(token));
+      seal(std::move(*scheduler_.remove(wire::Attempt(s.attempt))), std::move(*token));
     } else {
       wire::Bill bill;
       if (s.n_generated() == 0) {
@@ -131,7 +162,7 @@ void Engine::take_tokens(const StepResult& result) {
         n_found_tokens_ += s.n_found;
         n_prompt_tokens_ += s.n_prompt();
       }
-      accept(s, std::move(token), bill);
+      accept(s, std::move(*token), bill);
     }
   }
 }

@@ -14,7 +14,8 @@ Leader::Turn Leader::turn() {
   }
   bytes_ = pack(*step);
   group_.broadcast(bytes_, [] {});
-  engine_.finish(rank_.run(*step, bytes_));
+  const StepResult result = rank_.run(*step, bytes_);
+  engine_.finish(result, rank_.asked_logits(step->batch, engine_.choose(result.digests)));
   exchange_with_leaders();
   return step->last ? Turn::last : Turn::busy;
 }

@@ -19,28 +19,37 @@ wire::GroupKey shared_key(wire::GroupKey key, Communicator& group) {
   return *shared;
 }
 
+int max_context(const ModelFile& file, const GroupSettings& settings) {
+  const int longest = file.config.max_context;
+  return settings.max_context > 0 ? std::min(settings.max_context, longest) : longest;
+}
+
 wire::GroupInfo info_of(const ModelFile& file, const GroupSettings& settings, const KvPlan& plan, Communicator& group,
                         const Ops& ops) {
-  const int longest = file.config.max_context;
   return {.key = shared_key(settings.key, group),
           .role = settings.role,
           .model_hash = file.hash,
-          .max_context = settings.max_context > 0 ? std::min(settings.max_context, longest) : longest,
+          .max_context = max_context(file, settings),
           .max_sequences = settings.scheduling.max_sequences,
           .layouts = plan.layouts,
           .ops = ops.name()};
 }
 
-Model model_of(const ModelFile& file, const SchedulingLimits& limits, Ops& ops, Communicator& group) {
+Model model_of(const ModelFile& file, const GroupSettings& settings, Ops& ops, Communicator& group) {
   const TpSlice slice = tp_slices(file.tp_shape, group.size())[group.rank()];
-  const ModelLimits model_limits = {.max_rows = limits.max_batch_tokens, .max_logit_rows = limits.max_sequences};
+  const SchedulingLimits& limits = settings.scheduling;
+  const ModelLimits model_limits = {
+      .max_rows = limits.max_batch_tokens,
+      .max_logit_rows = limits.max_sequences,
+      .max_pages = limits.max_sequences * pages_for(max_context(file, settings), settings.kv.page_tokens)};
   return Model(file.config, slice, load_weights(file.tensors, file.config, slice, ops), model_limits, ops, group);
 }
 
 Compute compute_with(Model& model, const KvLayout& layout, std::span<std::byte> kv) {
-  return [&model, layout, kv](const Batch& batch, const LayerDone& layer_done) {
-    return model.forward(batch, layout, kv, layer_done);
-  };
+  return {.batch = [&model, layout, kv](
+                       const Batch& batch,
+                       const LayerDone& layer_done) { return model.forward(batch, layout, kv, layer_done); },
+          .logits = [&model](const std::vector<int>& rows) { return model.logits(rows); }};
 }
 
 }  // namespace
@@ -66,8 +75,8 @@ Member::Member(const ModelFile& file, const GroupSettings& settings, Ops& ops, C
                const Clock& clock)
     : plan_(kv_plan(file, settings.kv, group.size())),
       info_(info_of(file, settings, plan_, group, ops)),
-      model_(model_of(file, settings.scheduling, ops, group)),
-      shipper_(group.rank(), plan_.layouts, link, clock, settings.milestones),
+      model_(model_of(file, settings, ops, group)),
+      shipper_(group.rank(), plan_.layouts, {link, ops.device()}, clock, settings.milestones),
       rank_(compute_with(model_, plan_.layouts[group.rank()], link.memory()), plan_.layouts[group.rank()],
             file.config.n_vocab, group, shipper_) {
   if (group.rank() != 0) return;

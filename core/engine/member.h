@@ -45,8 +45,8 @@ KvPlan kv_plan(const ModelFile& file, const KvSettings& kv, int tp);
 
 class Member {
  public:
-  // All references outlive the member. `link` has kv_plan().bytes(rank) of memory. Collective: all ranks construct
-  // theirs.
+  // All references outlive the member. `link` has kv_plan().bytes(rank) of memory, of the device that `ops` compute on.
+  // Collective: all ranks construct theirs.
   Member(const ModelFile& file, const GroupSettings& settings, Ops& ops, Communicator& group, KvLink& link,
          const Clock& clock);
 

@@ -1,5 +1,7 @@
 #include "core/engine/rank.h"
 
+#include <algorithm>
+
 #include "core/base/check.h"
 #include "core/base/codec.h"
 #include "core/base/error.h"
@@ -31,22 +33,38 @@ Rank::Rank(Compute compute, const KvLayout& layout, int n_vocab, Communicator& g
 }
 
 StepResult Rank::run(const Step& step, const std::string& bytes) {
-  const std::span<const float> mine = execute(step);
-  return {.logits = gathered(mine, static_cast<int>(step.batch.logit_rows.size())),
-          .receipts = exchange_receipts(receipt(step, bytes))};
+  execute(step);
+  StepResult result = {.digests = {}, .receipts = exchange_receipts(receipt(step, bytes))};
+  std::vector<Digests> digests;
+  for (StepReceipt& receipt : result.receipts) digests.push_back(std::move(receipt.digests));
+  result.digests = merged(digests, step.batch);
+  return result;
 }
 
-std::span<const float> Rank::execute(const Step& step) {
+std::span<const float> Rank::asked_logits(const Batch& batch, std::vector<int> rows) {
+  if (!batch.may_ask) {
+    check(rows.empty(), "whole logits are asked for only where that was foreseen");
+    return {};
+  }
+  std::string bytes = pack(rows);
+  group_.broadcast(bytes, [this] { shipper_.progress(); });
+  const auto asked = unpack<std::vector<int>>(bytes);
+  check(asked.has_value(), "rank 0 asks for rows");
+  return asked->empty() ? std::span<const float>() : gathered(compute_.logits(*asked), static_cast<int>(asked->size()));
+}
+
+void Rank::execute(const Step& step) {
   run_orders(step);
-  const std::span<const float> mine = step.batch.n_rows() > 0 ? compute(step) : std::span<const float>();
+  digests_ = {};
+  if (step.batch.n_rows() > 0) compute(step);
   shipper_.progress();
-  return mine;
 }
 
 StepReceipt Rank::receipt(const Step& step, const std::string& bytes) {
   StepReceipt receipt = shipper_.take_receipt();
   receipt.step = step.id;
   receipt.hash = hash_of(bytes);
+  receipt.digests = std::move(digests_);
   return receipt;
 }
 
@@ -57,6 +75,7 @@ void Rank::follow() {
     const auto step = unpack<Step>(bytes);
     check(step.has_value(), "what the leader broadcasts is a step");
     run(*step, bytes);
+    asked_logits(step->batch, {});
     if (step->last) return;
   }
 }
@@ -69,13 +88,14 @@ void Rank::run_orders(const Step& step) {
   for (const VerifyOrder& order : step.verifies) shipper_.verify(order);
 }
 
-std::span<const float> Rank::compute(const Step& step) {
+void Rank::compute(const Step& step) {
   const auto ship_layer = [&](int layer) {
     for (const ShipOrder& order : step.ships) {
       if (!order.deferred) shipper_.ship_layer(order, layer, pages_of(step.batch, order.sequence));
     }
   };
-  const std::span<const float> mine = compute_(step.batch, ship_layer);
+  const bool ships_layers = std::ranges::any_of(step.ships, [](const ShipOrder& order) { return !order.deferred; });
+  digests_ = compute_.batch(step.batch, ships_layers ? LayerDone(ship_layer) : LayerDone());
   shipper_.computed();
   for (const ShipOrder& order : step.ships) {
     const Range layers = layout_.shard().layers;
@@ -84,11 +104,9 @@ std::span<const float> Rank::compute(const Step& step) {
     }
     if (order.last) shipper_.finish(order);
   }
-  return mine;
 }
 
 std::span<const float> Rank::gathered(std::span<const float> mine, int n_rows) {
-  if (n_rows == 0) return {};
   if (group_.size() == 1) return mine;
   if (group_.rank() != 0) {
     group_.gather(mine, {});

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/engine/batch.h"
+#include "core/engine/digest.h"
 #include "core/kv/shard.h"
 #include "core/wire/messages.h"
 
@@ -133,6 +134,7 @@ struct Verified {
 struct StepReceipt {
   int64_t step = 0;
   uint64_t hash = 0;  // of the step's bytes: all ranks ran the same one
+  Digests digests;    // of this rank's part of the logits
   std::vector<OpenedChannel> opened;
   std::vector<MeasuredGroup> measured;
   std::vector<wire::TicketName> drained;  // of which this rank has nothing in flight any more
@@ -142,7 +144,7 @@ struct StepReceipt {
   std::vector<GroupId> fenced;  // nothing of that group lands here any more
   template <class A>
   void fields(A& a) {
-    a(step, hash, opened, measured, drained, verified, failures, closed, fenced);
+    a(step, hash, digests, opened, measured, drained, verified, failures, closed, fenced);
   }
 };
 

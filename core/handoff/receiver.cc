@@ -150,6 +150,11 @@ std::vector<VerifyOrder> Receiver::take_verifies(int n_ranks) {
   return orders;
 }
 
+bool Receiver::verifying() const {
+  return std::any_of(reservations_.begin(), reservations_.end(),
+                     [](const auto& entry) { return !entry.second.dead && !entry.second.verifying.empty(); });
+}
+
 void Receiver::verified(const wire::Attempt& attempt, int rank, const std::string& mismatch, Instant now) {
   const auto entry = reservations_.find(attempt);
   if (entry == reservations_.end() || entry->second.verifying.erase(rank) == 0) return;

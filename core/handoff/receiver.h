@@ -45,6 +45,7 @@ class Receiver {
   enum class Verdict : uint8_t { taken, stale, refused };  // stale: of something that is over; refused: it lies
   Verdict landed(GroupId from, const wire::Landed& message, Instant now);
   Verdict sealed(GroupId from, const wire::Sealed& message, Instant now);
+  bool verifying() const;  // ranks compare, and somebody waits for that
   void verified(const wire::Attempt& attempt, int rank, const std::string& mismatch, Instant now);
 
   // Ends an attempt here; its pages follow when they are safe. False: there is none, and none will be begun.

@@ -34,10 +34,19 @@ std::string joined_names(const std::set<std::string>& names) {
 
 }  // namespace
 
-Shipper::Shipper(int rank, std::vector<KvLayout> layouts, KvLink& link, const Clock& clock, Milestones milestones)
-    : rank_(rank), layouts_(std::move(layouts)), link_(link), clock_(clock), milestones_(std::move(milestones)) {
-  check(link.memory().size() >= layouts_[rank].bytes() + kProbeBytes, "the link has memory for pages and probes");
+Shipper::Shipper(int rank, std::vector<KvLayout> layouts, const KvPlace& kv, const Clock& clock, Milestones milestones)
+    : rank_(rank),
+      layouts_(std::move(layouts)),
+      link_(kv.link),
+      device_(kv.device),
+      clock_(clock),
+      milestones_(std::move(milestones)),
+      sums_(kv.device, layouts_[rank], kv.link.memory()) {
+  check(link_.memory().size() >= layouts_[rank].bytes() + kProbeBytes, "the link has memory for pages and probes");
+  device_.watch(this, [this](Duration) { progress(); });
 }
+
+Shipper::~Shipper() { device_.watch(this, {}); }
 
 // ---- channels
 
@@ -94,6 +103,7 @@ void Shipper::close(GroupId group) {
   peers_.erase(found);
   closing_[channel] = group;
   fencing_[channel] = group;
+  std::erase_if(launched_, [group](const Launched& launched) { return launched.group == group; });
   std::erase_if(flights_, [group](const auto& entry) { return entry.second.group == group; });
   link_.close(channel);
 }
@@ -149,14 +159,39 @@ void Shipper::ship_layer(const ShipOrder& order, int layer, std::span<const int>
                   load.pieces);
     for (const Piece& piece : load.pieces) load.bytes += piece.bytes;
     shipment.bytes += load.bytes;
-    shipment.sums[to] +=
-        checksum(order.verify, {layouts_[rank_], link_.memory(), pages}, layer, transfer.part.heads, order.tokens);
     ++shipment.n_loads;
-    peer->second.ranks.at(to).queue.push(std::move(load));
-    post_loads(order.group, to);
+    launched_.push_back({.mark = device_.mark(),
+                         .group = order.group,
+                         .rank = to,
+                         .load = std::move(load),
+                         .verify = order.verify,
+                         .part = {.layer = layer, .heads = transfer.part.heads, .tokens = order.tokens},
+                         .pages = {pages.begin(), pages.end()}});
   }
   milestones_.reach("ship");
   progress();
+}
+
+void Shipper::queue_computed() {
+  while (!launched_.empty() && device_.reached(launched_.front().mark)) {
+    Launched launched = std::move(launched_.front());
+    launched_.pop_front();
+    sum(launched);
+    peers_.at(launched.group).ranks.at(launched.rank).queue.push(std::move(launched.load));
+    post_loads(launched.group, launched.rank);
+  }
+}
+
+void Shipper::sum(const Launched& launched) {
+  const wire::TicketName ticket = launched.load.ticket;
+  ++shipments_.at(ticket).n_loads;
+  sums_.start(launched.verify, {&launched.part, 1}, launched.pages, [this, ticket, to = launched.rank](uint64_t sum) {
+    const auto shipment = shipments_.find(ticket);
+    if (shipment == shipments_.end()) return;  // its group is gone
+    shipment->second.sums[to] += sum;
+    --shipment->second.n_loads;
+    end_if_landed(ticket);
+  });
 }
 
 void Shipper::post_loads(GroupId group, int rank) {
@@ -189,6 +224,8 @@ void Shipper::give_up(const GiveUpOrder& order) {
   shipment.finishing = true;
   shipment.complete = false;
   shipment.computed = clock_.now();
+  const auto is_of_ticket = [&](const Launched& launched) { return launched.load.ticket == order.ticket; };
+  shipment.n_loads -= static_cast<int>(std::erase_if(launched_, is_of_ticket));
   const auto peer = peers_.find(order.group);
   if (peer != peers_.end()) {
     for (auto& [rank, to] : peer->second.ranks) shipment.n_loads -= to.queue.drop(order.ticket);
@@ -219,23 +256,34 @@ void Shipper::end_if_landed(const wire::TicketName& ticket) {
 
 void Shipper::verify(const VerifyOrder& order) {
   milestones_.reach("verify");
-  Verified result = {.attempt = order.attempt, .mismatch = {}};
   const auto peer = peers_.find(order.group);
   if (peer == peers_.end()) return;  // it is gone, and the attempt with it
+  ++verifying_[order.attempt].n_sums;
   for (const VerifyOrder::Sent& sent : order.sent) {
     if (sent.sum.destination != rank_) continue;
-    uint64_t sum = 0;
+    std::vector<KvPart> parts;
     for (const Transfer& t : peer->second.transfers) {
       if (t.source != sent.source) continue;
       for (int layer = t.part.layers.begin; layer < t.part.layers.end; ++layer)
-        sum +=
-            checksum(order.verify, {layouts_[rank_], link_.memory(), order.pages}, layer, t.part.heads, order.tokens);
+        parts.push_back({.layer = layer, .heads = t.part.heads, .tokens = order.tokens});
     }
-    if (sum != sent.sum.sum)
-      result.mismatch = str("what rank ", sent.source, " of ", peer->second.info.key.name, " sent to rank ", rank_,
-                            " is not what landed: checksum ", sum, ", not ", sent.sum.sum);
+    ++verifying_[order.attempt].n_sums;
+    sums_.start(order.verify, parts, order.pages,
+                [this, attempt = order.attempt, sent, name = peer->second.info.key.name](uint64_t sum) {
+                  if (sum == sent.sum.sum) return summed(attempt, {});
+                  summed(attempt, str("what rank ", sent.source, " of ", name, " sent to rank ", rank_,
+                                      " is not what landed: checksum ", sum, ", not ", sent.sum.sum));
+                });
   }
-  receipt_.verified.push_back(std::move(result));
+  summed(order.attempt, {});
+}
+
+void Shipper::summed(const wire::Attempt& attempt, const std::string& mismatch) {
+  Verifying& verifying = verifying_.at(attempt);
+  if (!mismatch.empty()) verifying.mismatch = mismatch;
+  if (--verifying.n_sums > 0) return;
+  receipt_.verified.push_back({.attempt = attempt, .mismatch = std::move(verifying.mismatch)});
+  verifying_.erase(attempt);
 }
 
 void Shipper::send_to_leader(GroupId group, const wire::LinkMessage& message) {
@@ -248,6 +296,8 @@ void Shipper::send_to_leader(GroupId group, const wire::LinkMessage& message) {
 // ---- events
 
 void Shipper::progress() {
+  queue_computed();
+  sums_.poll();
   while (const auto event = link_.poll()) {
     std::visit([this](const auto& e) { handle(e); }, *event);
   }

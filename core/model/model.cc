@@ -1,5 +1,8 @@
 #include "core/model/model.h"
 
+#include <algorithm>
+#include <array>
+
 #include "core/base/check.h"
 
 namespace ferry {
@@ -24,7 +27,9 @@ Model::Model(ModelConfig config, const TpSlice& slice, ModelWeights weights, Mod
       limits_(limits),
       ops_(ops),
       group_(group),
-      batch_(ops.device()),
+      repeated_steps_(ops.repeated_steps(
+          {.n_rows = std::min(limits.max_rows, limits.max_logit_rows), .n_pages = limits.max_pages})),
+      batch_(ops.device(), {.n_rows = limits.max_rows, .n_pages = limits.max_pages}),
       kv_head_of_(ops.device(), local_kv_heads(config_, slice)),
       inverse_frequencies_(ops.device(), config_.inverse_frequencies) {
   const size_t rows = limits.max_rows;
@@ -33,16 +38,36 @@ Model::Model(ModelConfig config, const TpSlice& slice, ModelWeights weights, Mod
   for (auto* x : {&q_, &attended_}) *x = room_for(rows * slice.q_heads.size() * config_.head_dim);
   for (auto* x : {&k_, &v_}) *x = room_for(rows * slice.kv_heads.size() * config_.head_dim);
   for (auto* x : {&gate_, &up_}) *x = room_for(rows * slice.ffn.size());
-  host_logits_.resize(static_cast<size_t>(limits.max_logit_rows) * slice.vocab.size());
-  logits_ = room_for(host_logits_.size());
+  const size_t logit_rows = limits.max_logit_rows;
+  logits_ = room_for(logit_rows * slice.vocab.size());
+  digests_ = DeviceArray<int>(ops.device(), logit_rows * (2 * kMostBest + 2));
 }
 
-std::span<const float> Model::forward(const Batch& batch, const KvLayout& layout, std::span<std::byte> kv,
-                                      const LayerDone& layer_done) {
-  const int n_rows = batch.n_rows(), n_logits = static_cast<int>(batch.logit_rows.size());
-  check(n_rows <= limits_.max_rows && n_logits <= limits_.max_logit_rows, "a batch fits the model's buffers");
-  batch_.assign(batch);
-  const BatchView& view = batch_.view();
+Digests Model::forward(const Batch& batch, const KvLayout& layout, std::span<std::byte> kv,
+                       const LayerDone& layer_done) {
+  const int n_logits = static_cast<int>(batch.logit_rows.size());
+  check(batch.n_rows() <= limits_.max_rows && n_logits <= limits_.max_logit_rows, "a batch fits the model's buffers");
+  check(batch.n_best == 1 || batch.scales.size() == batch.logit_rows.size(), "each logit row has a scale");
+  const StepForm form = {.n_rows = batch.n_rows(),
+                         .n_pages = static_cast<int>(batch.pages.size()),
+                         .kv = kv.data(),
+                         .n_best = batch.n_best};
+  const auto launches = [&] { compute(layout, kv.data(), layer_done); };
+  if (batch.is_row_each() && !layer_done && group_.in_stream()) {
+    const StepForm padded = repeated_steps_->padded(form);
+    batch_.assign(batch, padded);
+    repeated_steps_->run(padded, std::ref(launches));
+  } else {
+    batch_.assign(batch, form);
+    launches();
+  }
+  return digests_of(n_logits);
+}
+
+// Launches all of a step, from the tokens of batch_ to digests_.
+void Model::compute(const KvLayout& layout, std::byte* kv, const LayerDone& layer_done) {
+  const BatchView& batch = batch_.view();
+  const int n_rows = batch.n_rows;
 
   // The vocabulary is sharded: each rank embeds the tokens it holds, zeros elsewhere.
   ops_.embed({.table = &weights_.embedding(),
@@ -51,44 +76,53 @@ std::span<const float> Model::forward(const Batch& batch, const KvLayout& layout
               .n_rows = n_rows,
               .first_token = slice_.vocab.begin,
               .scale = config_.embedding_scale});
-  group_.all_reduce_sum({hidden_.data(), static_cast<size_t>(n_rows) * config_.width});
+  sum_over_ranks(hidden_, n_rows);
+  ops_.rms_norm({.x = hidden_.data(),
+                 .weight = weights_.layers[0].attention_norm.data(),
+                 .out = normed_.data(),
+                 .n_rows = n_rows,
+                 .width = config_.width,
+                 .epsilon = config_.rms_epsilon});
 
   for (int layer = 0; layer < config_.n_layers; ++layer) {
     const LayerWeights& w = weights_.layers[layer];
-    const KvLayer pages = layout.layer(kv.data(), layer);
+    const KvLayer pages = layout.layer(kv, layer);
 
-    norm(hidden_.data(), w.attention_norm, normed_.data(), n_rows);
-    project_qkv(w, view);
-    ops_.write_kv({.k = k_.data(), .v = v_.data(), .kv = pages, .batch = view});
-    layer_done(layer);
-    attend(w, pages, view);  // partial_ [n_rows, width]
-    group_.all_reduce_sum({partial_.data(), static_cast<size_t>(n_rows) * config_.width});
-    add_to_residual(w.post_attention_norm, n_rows);
+    project_qkv(w, n_rows);
+    rotate_and_store(w, pages, batch);
+    if (layer_done) layer_done(layer);
+    attend(w, pages, batch);  // partial_ [n_rows, width]
+    sum_over_ranks(partial_, n_rows);
+    add_and_norm(w.post_attention_norm, w.ffn_norm, n_rows);
 
-    norm(hidden_.data(), w.ffn_norm, normed_.data(), n_rows);
     feed_forward(w, n_rows);  // partial_ [n_rows, width]
-    group_.all_reduce_sum({partial_.data(), static_cast<size_t>(n_rows) * config_.width});
-    add_to_residual(w.post_ffn_norm, n_rows);
+    sum_over_ranks(partial_, n_rows);
+    add_and_norm(w.post_ffn_norm, weights_.norm_after(layer), n_rows);
   }
-
-  ops_.select_rows({.x = hidden_.data(),
-                    .rows = batch_.logit_rows(),
-                    .out = partial_.data(),
-                    .n_rows = n_logits,
-                    .width = config_.width});
-  norm(partial_.data(), weights_.output_norm, normed_.data(), n_logits);
-  matmul(*weights_.output, normed_.data(), logits_.data(), n_logits);
-  const std::span logits = std::span(host_logits_).first(static_cast<size_t>(n_logits) * slice_.vocab.size());
-  ops_.device().download(host_logits_.data(), logits_.data(), logits.size_bytes());
-  return logits;
+  project_logits();
+  digest_logits();
 }
 
-void Model::project_qkv(const LayerWeights& w, const BatchView& batch) {
-  matmul(*w.q, normed_.data(), q_.data(), batch.n_rows, w.q_bias);
-  matmul(*w.k, normed_.data(), k_.data(), batch.n_rows, w.k_bias);
-  matmul(*w.v, normed_.data(), v_.data(), batch.n_rows, w.v_bias);
-  head_norm_and_rope(q_.data(), w.q_norm, slice_.q_heads.size(), batch);
-  head_norm_and_rope(k_.data(), w.k_norm, slice_.kv_heads.size(), batch);
+void Model::project_qkv(const LayerWeights& w, int n_rows) {
+  const float* x = normed_.data();
+  ops_.matmul(std::array<Matmul, 3>{{{w.q.get(), x, q_.data(), w.q_bias.data(), n_rows},
+                                     {w.k.get(), x, k_.data(), w.k_bias.data(), n_rows},
+                                     {w.v.get(), x, v_.data(), w.v_bias.data(), n_rows}}});
+}
+
+void Model::rotate_and_store(const LayerWeights& w, const KvLayer& kv, const BatchView& batch) {
+  ops_.rotate_and_store({.q = q_.data(),
+                         .k = k_.data(),
+                         .v = v_.data(),
+                         .q_norm = w.q_norm.data(),
+                         .k_norm = w.k_norm.data(),
+                         .epsilon = config_.rms_epsilon,
+                         .inverse_frequencies = inverse_frequencies_.data(),
+                         .n_rotated = config_.n_rotated,
+                         .pairs = config_.rope_pairs,
+                         .n_q_heads = slice_.q_heads.size(),
+                         .kv = kv,
+                         .batch = batch});
 }
 
 void Model::attend(const LayerWeights& w, const KvLayer& kv, const BatchView& batch) {
@@ -103,8 +137,9 @@ void Model::attend(const LayerWeights& w, const KvLayer& kv, const BatchView& ba
 }
 
 void Model::feed_forward(const LayerWeights& w, int n_rows) {
-  matmul(*w.gate, normed_.data(), gate_.data(), n_rows);
-  matmul(*w.up, normed_.data(), up_.data(), n_rows);
+  const float* x = normed_.data();
+  ops_.matmul(std::array<Matmul, 2>{
+      {{w.gate.get(), x, gate_.data(), nullptr, n_rows}, {w.up.get(), x, up_.data(), nullptr, n_rows}}});
   ops_.gated_activation({.gate = gate_.data(),
                          .up = up_.data(),
                          .out = gate_.data(),
@@ -113,34 +148,74 @@ void Model::feed_forward(const LayerWeights& w, int n_rows) {
   matmul(*w.down, gate_.data(), partial_.data(), n_rows);
 }
 
-void Model::add_to_residual(const DeviceArray<float>& post_norm, int n_rows) {
-  if (post_norm.size() > 0) norm(partial_.data(), post_norm, partial_.data(), n_rows);
-  ops_.add({.x = hidden_.data(), .y = partial_.data(), .n = static_cast<int64_t>(n_rows) * config_.width});
+void Model::add_and_norm(const DeviceArray<float>& post_norm, const DeviceArray<float>& next_norm, int n_rows) {
+  ops_.add_and_norm({.x = hidden_.data(),
+                     .y = partial_.data(),
+                     .y_weight = post_norm.data(),
+                     .weight = next_norm.data(),
+                     .out = normed_.data(),
+                     .n_rows = n_rows,
+                     .width = config_.width,
+                     .epsilon = config_.rms_epsilon});
 }
 
-void Model::norm(const float* x, const DeviceArray<float>& weight, float* out, int n_rows) {
-  ops_.rms_norm({.x = x,
-                 .weight = weight.data(),
-                 .out = out,
-                 .n_rows = n_rows,
-                 .width = static_cast<int>(weight.size()),
-                 .epsilon = config_.rms_epsilon});
+void Model::project_logits() {
+  const bool wants_all = batch_.n_logit_rows() == batch_.view().n_rows;
+  if (!wants_all) {
+    ops_.select_rows({.x = normed_.data(),
+                      .rows = batch_.logit_rows(),
+                      .out = partial_.data(),
+                      .n_rows = batch_.n_logit_rows(),
+                      .width = config_.width});
+  }
+  matmul(*weights_.output, wants_all ? normed_.data() : partial_.data(), logits_.data(), batch_.n_logit_rows());
 }
 
-void Model::head_norm_and_rope(float* x, const DeviceArray<float>& weight, int n_heads, const BatchView& batch) {
-  if (weight.size() > 0) norm(x, weight, x, batch.n_rows * n_heads);  // a head is a row of head_dim
-  ops_.rope({.x = x,
-             .positions = batch.positions,
-             .inverse_frequencies = inverse_frequencies_.data(),
-             .n_rows = batch.n_rows,
-             .n_heads = n_heads,
-             .head_dim = config_.head_dim,
-             .n_rotated = config_.n_rotated,
-             .pairs = config_.rope_pairs});
+// To ids, best and sums of all logit rows, one after the other.
+void Model::digest_logits() {
+  const size_t n_candidates = static_cast<size_t>(batch_.n_logit_rows()) * batch_.n_best();
+  auto* best = reinterpret_cast<float*>(digests_.data() + n_candidates);
+  ops_.top_logits({.logits = logits_.data(),
+                   .scales = batch_.scales(),
+                   .ids = digests_.data(),
+                   .best = best,
+                   .sums = best + n_candidates,
+                   .n_rows = batch_.n_logit_rows(),
+                   .n_vocab = slice_.vocab.size(),
+                   .first_id = slice_.vocab.begin,
+                   .n_best = batch_.n_best()});
 }
 
-void Model::matmul(const Weight& w, const float* x, float* y, int n_rows, const DeviceArray<float>& bias) {
-  ops_.matmul({.w = &w, .x = x, .y = y, .bias = bias.data(), .n_rows = n_rows});
+// Of the first logit rows; what follows is padding.
+Digests Model::digests_of(int n_rows) {
+  const size_t n_candidates = static_cast<size_t>(batch_.n_logit_rows()) * batch_.n_best();
+  const size_t n_sums = batch_.n_best() > 1 ? 2 * static_cast<size_t>(n_rows) : 0;
+  if (n_rows == 0) return {};
+  host_digests_.resize(2 * n_candidates + n_sums);
+  ops_.device().download(host_digests_.data(), digests_.data(), host_digests_.size() * sizeof(int));
+  const auto n_wanted = static_cast<size_t>(n_rows) * batch_.n_best();
+  const int* ids = host_digests_.data();
+  const auto* best = reinterpret_cast<const float*>(ids + n_candidates);
+  const auto* sums = best + n_candidates;
+  return {.ids = {ids, ids + n_wanted}, .best = {best, best + n_wanted}, .sums = {sums, sums + n_sums}};
+}
+
+std::span<const float> Model::logits(const std::vector<int>& rows) {
+  const size_t n_vocab = slice_.vocab.size();
+  host_logits_.resize(rows.size() * n_vocab);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    ops_.device().download(host_logits_.data() + i * n_vocab, logits_.data() + static_cast<size_t>(rows[i]) * n_vocab,
+                           n_vocab * sizeof(float));
+  }
+  return host_logits_;
+}
+
+void Model::sum_over_ranks(const DeviceArray<float>& x, int n_rows) {
+  group_.all_reduce_sum({x.data(), static_cast<size_t>(n_rows) * config_.width});
+}
+
+void Model::matmul(const Weight& w, const float* x, float* y, int n_rows) {
+  ops_.matmul({.w = &w, .x = x, .y = y, .n_rows = n_rows});
 }
 
 }  // namespace ferry

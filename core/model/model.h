@@ -8,6 +8,7 @@
 
 #include "core/engine/batch.h"
 #include "core/engine/device_batch.h"
+#include "core/engine/digest.h"
 #include "core/kv/kv_layout.h"
 #include "core/model/model_config.h"
 #include "core/model/weights.h"
@@ -19,6 +20,7 @@ namespace ferry {
 struct ModelLimits {
   int max_rows = 0;        // of a batch
   int max_logit_rows = 0;  // of a batch
+  int max_pages = 0;       // of a batch, those of all its sequences
 };
 
 class Model {
@@ -27,26 +29,32 @@ class Model {
   Model(ModelConfig config, const TpSlice& slice, ModelWeights weights, ModelLimits limits, Ops& ops,
         Communicator& group);
 
-  // Called when the keys and values of the batch's rows are in the pages of `layer`.
+  // Called when the keys and values of the batch's rows are in the pages of `layer`, or will be once the device has
+  // done what it was told; empty where nobody wants to know.
   using LayerDone = std::function<void(int layer)>;
 
-  // Runs the batch over this rank's KV memory, which the ops' device has: [n logit rows, local vocab], valid until the
-  // next call.
-  std::span<const float> forward(const Batch& batch, const KvLayout& layout, std::span<std::byte> kv,
-                                 const LayerDone& layer_done);
+  // Runs the batch over this rank's KV memory, which the ops' device has, and digests this rank's part of the logits.
+  Digests forward(const Batch& batch, const KvLayout& layout, std::span<std::byte> kv, const LayerDone& layer_done);
+
+  // Of the latest batch, these of its logit rows: [rows, local vocab], valid until the next call.
+  std::span<const float> logits(const std::vector<int>& rows);
 
   const ModelConfig& config() const { return config_; }
   const TpSlice& slice() const { return slice_; }
   size_t weight_bytes() const { return weights_.bytes(); }
 
  private:
-  void project_qkv(const LayerWeights& w, const BatchView& batch);
+  void compute(const KvLayout& layout, std::byte* kv, const LayerDone& layer_done);
+  void project_qkv(const LayerWeights& w, int n_rows);
+  void rotate_and_store(const LayerWeights& w, const KvLayer& kv, const BatchView& batch);
   void attend(const LayerWeights& w, const KvLayer& kv, const BatchView& batch);
   void feed_forward(const LayerWeights& w, int n_rows);
-  void add_to_residual(const DeviceArray<float>& post_norm, int n_rows);
-  void norm(const float* x, const DeviceArray<float>& weight, float* out, int n_rows);
-  void head_norm_and_rope(float* x, const DeviceArray<float>& weight, int n_heads, const BatchView& batch);
-  void matmul(const Weight& w, const float* x, float* y, int n_rows, const DeviceArray<float>& bias = {});
+  void add_and_norm(const DeviceArray<float>& post_norm, const DeviceArray<float>& next_norm, int n_rows);
+  void project_logits();
+  void digest_logits();
+  Digests digests_of(int n_rows);
+  void sum_over_ranks(const DeviceArray<float>& x, int n_rows);
+  void matmul(const Weight& w, const float* x, float* y, int n_rows);
 
   const ModelConfig config_;
   const TpSlice slice_;
@@ -54,6 +62,7 @@ class Model {
   const ModelLimits limits_;
   Ops& ops_;
   Communicator& group_;
+  const std::unique_ptr<RepeatedSteps> repeated_steps_;
   DeviceBatch batch_;                       // that runs
   DeviceArray<int> kv_head_of_;             // [local query heads]
   DeviceArray<float> inverse_frequencies_;  // [n_rotated / 2]
@@ -67,7 +76,9 @@ class Model {
   DeviceArray<float> gate_, up_;  // [rows, local ffn]
   DeviceArray<float> partial_;    // [rows, width], this rank's part of a sum over ranks
   DeviceArray<float> logits_;     // [logit rows, local vocab]
-  std::vector<float> host_logits_;
+  DeviceArray<int> digests_;      // what TopLogits writes, one after the other: ids, best, sums
+  std::vector<int> host_digests_;
+  std::vector<float> host_logits_;  // that were asked for
 };
 
 }  // namespace ferry

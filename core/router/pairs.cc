@@ -92,7 +92,7 @@ void Pairs::opened(StreamId stream, const wire::Opened& m) {
 }
 
 std::optional<std::string> Pairs::refusal_of(const wire::Paired& path) const {
-  if (rules_.require_rdma && path.transport != "rdma") {
+  if (rules_.require_rdma && path.transport != "rdma" && path.transport != "rdma+staged") {
     return str("it runs over ", path.transport,
                " and link.require is rdma. Check `ferry doctor`, or set link.require: any");
   }

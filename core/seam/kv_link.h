@@ -1,6 +1,7 @@
 #pragma once
 // One-sided bytes between the ranks of different groups, and small messages beside them. One KvLink a rank; it
-// allocates the rank's KV memory, so that peers can write into it at full speed.
+// allocates the rank's KV memory, so that peers can write into it at full speed, or is told which memory of a device
+// that is.
 //
 // A link has channels, one for each group that it exchanges KV with. Who has the address of a channel can write to this
 // rank's memory through it, until it is closed: closing a channel fences one group off and disturbs nobody else.
@@ -8,7 +9,8 @@
 // Everything is asynchronous: calls post work, poll() drives it and tells what happened. Nothing here blocks or throws
 // for what a peer does; a broken peer is an event. Only the engine thread touches a link.
 //
-// Implementations: in-process memory (tests), simulated network (simulation), UCX.
+// Implementations: in-process memory (tests), simulated network (simulation), UCX; around any of them, staged: for
+// memory of a device that the link below does not reach.
 
 #include <cstddef>
 #include <cstdint>
@@ -65,7 +67,9 @@ class KvLink {
  public:
   virtual ~KvLink() = default;
 
-  // This rank's KV memory, page-aligned, zeroed, registered; lives as long as the link.
+  // This rank's KV memory, page-aligned, registered; lives as long as the link. Where the link has allocated it,
+  // zeroed. Memory of a device is not read and written by address: what puts read has been computed, what they write is
+  // there when they are flushed.
   virtual std::span<std::byte> memory() = 0;
 
   virtual ChannelId open() = 0;
@@ -86,7 +90,8 @@ class KvLink {
 
   virtual std::optional<LinkEvent> poll() = 0;  // drives the network; the next event, if there is one
 
-  // What carries puts to this peer, as the library says it, not as it was asked for: "shm", "tcp", "rdma", "memory".
+  // What carries puts to this peer, as the library says it, not as it was asked for: "shm", "tcp", "rdma", "memory";
+  // with "+staged" behind it when a device's memory is reached by way of the process's, "cuda" from card to card.
   virtual std::string transport(PeerId peer) const = 0;
 
   virtual LinkCounters counters() const = 0;

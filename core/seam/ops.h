@@ -16,6 +16,7 @@
 #include "core/kv/dtype.h"
 #include "core/model/tensor.h"
 #include "core/seam/device.h"
+#include "core/seam/repeated_steps.h"
 
 namespace ferry {
 
@@ -45,16 +46,17 @@ struct KvLayer {
 
 // Which sequences the rows of a flat batch belong to. Row r of sequence s (rows row_begin[s] … row_begin[s+1]) is the
 // token at position positions[r]; it sees the tokens 0 … positions[r] of its sequence, whose KV lies in the pages
-// pages[page_begin[s]] …, page_tokens to a page, this batch's own tokens included.
+// pages[page_begin[s]] …, page_tokens to a page, this batch's own tokens included. Where positions[r] is −1, the row is
+// padding: nothing of it is stored, and attention gives it zeros.
 struct BatchView {
   int n_rows = 0;
   int n_sequences = 0;
-  const int* positions = nullptr;   // [n_rows], ascending by one within a sequence
+  const int* positions = nullptr;   // [n_rows], ascending by one within a sequence, or −1
   const int* row_begin = nullptr;   // [n_sequences + 1]
   const int* page_begin = nullptr;  // [n_sequences + 1]
   const int* pages = nullptr;       // [n_pages], page ids of this rank
   // Counts for whoever shares the work out on the host, where the arrays are not.
-  int n_pages = 0;    // page_begin[n_sequences]
+  int n_pages = 0;    // page_begin[n_sequences], or more
   int most_rows = 0;  // of a sequence, or more
 };
 
@@ -86,20 +88,19 @@ struct Matmul {                 // y = x · wᵀ (+ bias)
 
 enum class RopePairs : uint8_t { interleaved, halves };  // (2i, 2i+1) or (i, i + n_rotated/2)
 
-struct Rope {                      // rotates in place: pair i of a head by positions[r] · inverse_frequencies[i]
-  float* x = nullptr;              // [n_rows, n_heads, head_dim]
-  const int* positions = nullptr;  // [n_rows]
+// Queries and keys, which get their heads' norms where the family has any, turn by their positions: pair i of a head by
+// positions[r] · inverse_frequencies[i]. Keys and values go, rounded to the cache's type, into their pages.
+struct RotateAndStore {
+  float* q = nullptr;                          // [n_rows, n_q_heads, head_dim], in place
+  float* k = nullptr;                          // [n_rows, kv.n_heads, head_dim], undefined afterwards
+  const float* v = nullptr;                    // [n_rows, kv.n_heads, head_dim]
+  const float* q_norm = nullptr;               // [head_dim] or null: the weight of an RmsNorm of each head
+  const float* k_norm = nullptr;               // [head_dim] or null
+  float epsilon = 0;                           // of the norms
   const float* inverse_frequencies = nullptr;  // [n_rotated / 2]
-  int n_rows = 0;
-  int n_heads = 0;
-  int head_dim = 0;
-  int n_rotated = 0;  // the first n_rotated values of a head turn; even, ≤ head_dim
+  int n_rotated = 0;                           // the first n_rotated values of a head turn; even, ≤ head_dim
   RopePairs pairs = RopePairs::interleaved;
-};
-
-struct WriteKv {             // the batch's keys and values, rounded to the cache's type, into their pages
-  const float* k = nullptr;  // [n_rows, n_heads, head_dim]
-  const float* v = nullptr;  // [n_rows, n_heads, head_dim]
+  int n_q_heads = 0;
   KvLayer kv;
   BatchView batch;
 };
@@ -124,10 +125,15 @@ struct GatedActivation {        // out = activation(gate) · up; out may be gate
   Activation activation = Activation::silu;
 };
 
-struct Add {                 // x += y
-  float* x = nullptr;        // [n]
-  const float* y = nullptr;  // [n]
-  int64_t n = 0;
+struct AddAndNorm {                 // x += y, or the norm of y; then out = the norm of x: RmsNorm, row by row
+  float* x = nullptr;               // [n_rows, width]
+  const float* y = nullptr;         // [n_rows, width]
+  const float* y_weight = nullptr;  // [width], of y's norm; null: y as it is
+  const float* weight = nullptr;    // [width], of x's norm
+  float* out = nullptr;             // [n_rows, width]; neither x nor y
+  int n_rows = 0;
+  int width = 0;
+  float epsilon = 0;
 };
 
 struct SelectRows {           // out[i] = x[rows[i]]
@@ -138,6 +144,24 @@ struct SelectRows {           // out[i] = x[rows[i]]
   int width = 0;
 };
 
+// What tokens are chosen from, in place of whole rows of logits: the best ones, and the sums that say what share of a
+// row they are. A logit that is no number counts as −infinity. Sums are 0 where all logits are −infinity, and anything
+// where one is +infinity; otherwise within kSumTolerance of themselves.
+struct TopLogits {
+  const float* logits = nullptr;  // [n_rows, n_vocab]
+  const float* scales = nullptr;  // [n_rows], above zero, finite; not read where n_best is 1
+  int* ids = nullptr;             // [n_rows, n_best], the best first, the lowest first among equals; −1: no more
+  float* best = nullptr;          // [n_rows, n_best], their logits; −infinity: no more
+  float* sums = nullptr;  // [n_rows, 2]: of exp(logit − best) and of exp((logit − best) · scale); not written
+                          // where n_best is 1
+  int n_rows = 0;
+  int n_vocab = 0;
+  int first_id = 0;  // of column 0
+  int n_best = 1;    // up to kMostBest
+};
+constexpr int kMostBest = 64;
+constexpr double kSumTolerance = 3e-5;
+
 class Ops {
  public:
   virtual ~Ops() = default;
@@ -145,17 +169,21 @@ class Ops {
 
   virtual Device& device() = 0;  // whose memory it computes in
 
-  virtual std::unique_ptr<Weight> prepare(const MatrixSlice& slice) = 0;  // at load, not in a step
+  // At load, not in a step.
+  virtual std::unique_ptr<Weight> prepare(const MatrixSlice& slice) = 0;
+  virtual std::unique_ptr<RepeatedSteps> repeated_steps(const StepForm& most) = 0;  // these Ops outlive them
 
   virtual void embed(const Embed& p) = 0;
   virtual void rms_norm(const RmsNorm& p) = 0;
-  virtual void matmul(const Matmul& p) = 0;
-  virtual void rope(const Rope& p) = 0;
-  virtual void write_kv(const WriteKv& p) = 0;
+  // Products of one x (and n_rows), each into a y of its own: what is prepared of x serves all of them.
+  virtual void matmul(std::span<const Matmul> products) = 0;
+  void matmul(const Matmul& p) { matmul(std::span(&p, 1)); }
+  virtual void rotate_and_store(const RotateAndStore& p) = 0;
   virtual void attention(const Attention& p) = 0;
   virtual void gated_activation(const GatedActivation& p) = 0;
-  virtual void add(const Add& p) = 0;
+  virtual void add_and_norm(const AddAndNorm& p) = 0;
   virtual void select_rows(const SelectRows& p) = 0;
+  virtual void top_logits(const TopLogits& p) = 0;
 };
 
 }  // namespace ferry

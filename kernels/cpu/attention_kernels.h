@@ -177,7 +177,8 @@ class AttentionKernel {
     for (int i = 0; i < n_queries_; ++i) {
       const float* sums = scratch_.out + i * width_;
       float* out = p_.out + place_of(i);
-      for (int d = 0; d < kv_.head_dim; ++d) out[d] = sums[d] / scratch_.total[i];
+      const float total = position_of(i) < 0 ? 1 : scratch_.total[i];  // padding has seen nothing: zeros
+      for (int d = 0; d < kv_.head_dim; ++d) out[d] = sums[d] / total;
     }
   }
 

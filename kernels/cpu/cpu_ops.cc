@@ -3,12 +3,16 @@
 #include <cpuid.h>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <string>
 
 #include "core/base/check.h"
 #include "core/base/error.h"
+#include "core/kv/shard.h"
 #include "kernels/cpu/host_device.h"
 #include "kernels/cpu/packed_matrix.h"
+#include "kernels/cpu/plain_steps.h"
 #include "kernels/cpu/thread_pool.h"
 
 namespace ferry {
@@ -21,6 +25,29 @@ constexpr int64_t kGrainValues = 1 << 14;
 int64_t grain_of(int64_t total, int64_t each) { return std::max<int64_t>(1, total / std::max<int64_t>(each, 1)); }
 
 const PackedMatrix& packed(const Weight* weight) { return *static_cast<const PackedMatrix*>(weight); }
+
+// The best of a row, kept sorted where they are wanted: few logits are better than the worst of those so far.
+void take_best(const TopLogits& p, int row) {
+  constexpr float kLowest = -std::numeric_limits<float>::infinity();
+  const float* logits = p.logits + int64_t{row} * p.n_vocab;
+  int* ids = p.ids + int64_t{row} * p.n_best;
+  float* best = p.best + int64_t{row} * p.n_best;
+  const auto insert = [&](int place, int id, float logit) {
+    for (; place > 0 && best[place - 1] < logit; --place) {
+      best[place] = best[place - 1];
+      ids[place] = ids[place - 1];
+    }
+    best[place] = logit;
+    ids[place] = p.first_id + id;
+  };
+  const int n_first = std::min(p.n_best, p.n_vocab);
+  for (int id = 0; id < n_first; ++id) insert(id, id, logits[id] > kLowest ? logits[id] : kLowest);
+  for (int id = n_first; id < p.n_vocab; ++id) {
+    if (logits[id] > best[p.n_best - 1]) insert(p.n_best - 1, id, logits[id]);  // not what is no number
+  }
+  std::fill(ids + n_first, ids + p.n_best, -1);
+  std::fill(best + n_first, best + p.n_best, kLowest);
+}
 
 class CpuOps final : public Ops {
  public:
@@ -44,6 +71,8 @@ class CpuOps final : public Ops {
     return matrix;
   }
 
+  std::unique_ptr<RepeatedSteps> repeated_steps(const StepForm&) override { return std::make_unique<PlainSteps>(); }
+
   void embed(const Embed& p) override {
     const PackedMatrix& table = packed(p.table);
     pool_.for_each_range(p.n_rows, grain_of(kGrainValues, table.n_cols()), [&](int64_t begin, int64_t end, int) {
@@ -55,7 +84,62 @@ class CpuOps final : public Ops {
     for_each_rows(p.n_rows, p.width, [&](int begin, int end) { kernels_.rms_norm(p, begin, end); });
   }
 
-  void matmul(const Matmul& p) override {
+  void matmul(std::span<const Matmul> products) override {
+    for (const Matmul& p : products) multiply(p);
+  }
+
+  void rotate_and_store(const RotateAndStore& p) override {
+    check(p.kv.head_dim <= kMaxHeadDim, "a head as wide as the kernels know");
+    for_each_rows(p.batch.n_rows, (p.n_q_heads + 2 * p.kv.n_heads) * p.kv.head_dim, [&](int begin, int end) {
+      norm_and_turn(p, p.q, p.n_q_heads, p.q_norm, {begin, end});
+      norm_and_turn(p, p.k, p.kv.n_heads, p.k_norm, {begin, end});
+      for (int s = 0; s < p.batch.n_sequences; ++s) {
+        kernels_.write_kv({p.k, p.v, p.kv, p.batch}, s, std::max(begin, p.batch.row_begin[s]),
+                          std::min(end, p.batch.row_begin[s + 1]));
+      }
+    });
+  }
+
+  void attention(const Attention& p) override;
+
+  void gated_activation(const GatedActivation& p) override {
+    pool_.for_each_range(p.n, kGrainValues,
+                         [&](int64_t begin, int64_t end, int) { kernels_.gated_activation(p, begin, end); });
+  }
+
+  void add_and_norm(const AddAndNorm& p) override {
+    for_each_rows(p.n_rows, p.width, [&](int begin, int end) {
+      const RmsNorm norm_of_y = {p.y, p.y_weight, p.out, p.n_rows, p.width, p.epsilon};
+      if (p.y_weight != nullptr) kernels_.rms_norm(norm_of_y, begin, end);
+      kernels_.add({p.x, p.y_weight != nullptr ? p.out : p.y}, int64_t{begin} * p.width, int64_t{end} * p.width);
+      kernels_.rms_norm({p.x, p.weight, p.out, p.n_rows, p.width, p.epsilon}, begin, end);
+    });
+  }
+
+  void select_rows(const SelectRows& p) override {
+    for (int i = 0; i < p.n_rows; ++i) {
+      std::copy_n(p.x + int64_t{p.rows[i]} * p.width, p.width, p.out + int64_t{i} * p.width);
+    }
+  }
+
+  void top_logits(const TopLogits& p) override {
+    for_each_rows(p.n_rows, p.n_vocab, [&](int begin, int end) {
+      for (int r = begin; r < end; ++r) {
+        const float* logits = p.logits + int64_t{r} * p.n_vocab;
+        take_best(p, r);
+        if (p.n_best == 1) continue;
+        const float largest = p.best[int64_t{r} * p.n_best];
+        const bool none = std::isinf(largest);
+        for (const int i : {0, 1}) {
+          const float scale = i == 0 ? 1 : p.scales[r];
+          p.sums[2 * r + i] = none ? 0 : static_cast<float>(kernels_.sum_of_weights(logits, p.n_vocab, largest, scale));
+        }
+      }
+    });
+  }
+
+ private:
+  void multiply(const Matmul& p) {
     if (p.n_rows == 0) return;
     const PackedMatrix& w = packed(p.w);
     const int64_t panel_multiplies = int64_t{kernels_.lanes} * w.n_cols() * p.n_rows;
@@ -66,43 +150,21 @@ class CpuOps final : public Ops {
     });
   }
 
-  void rope(const Rope& p) override {
-    check(p.head_dim <= kMaxHeadDim, "a head as wide as the kernels know");
-    for_each_rows(p.n_rows, p.n_heads * p.head_dim, [&](int begin, int end) { kernels_.rope(p, begin, end); });
-  }
-
-  void write_kv(const WriteKv& p) override {
-    for (int s = 0; s < p.batch.n_sequences; ++s) {
-      const int first = p.batch.row_begin[s];
-      for_each_rows(p.batch.row_begin[s + 1] - first, p.kv.n_heads * p.kv.head_dim,
-                    [&](int begin, int end) { kernels_.write_kv(p, s, first + begin, first + end); });
-    }
-  }
-
-  void attention(const Attention& p) override;
-
-  void gated_activation(const GatedActivation& p) override {
-    pool_.for_each_range(p.n, kGrainValues,
-                         [&](int64_t begin, int64_t end, int) { kernels_.gated_activation(p, begin, end); });
-  }
-
-  void add(const Add& p) override {
-    pool_.for_each_range(p.n, kGrainValues, [&](int64_t begin, int64_t end, int) { kernels_.add(p, begin, end); });
-  }
-
-  void select_rows(const SelectRows& p) override {
-    for (int i = 0; i < p.n_rows; ++i) {
-      std::copy_n(p.x + int64_t{p.rows[i]} * p.width, p.width, p.out + int64_t{i} * p.width);
-    }
-  }
-
- private:
   static constexpr int64_t kPanelsTogether = 4;  // that a kernel takes at once
 
   template <class F>
   void for_each_rows(int n_rows, int width, const F& f) {
     pool_.for_each_range(n_rows, grain_of(kGrainValues, width),
                          [&](int64_t begin, int64_t end, int) { f(static_cast<int>(begin), static_cast<int>(end)); });
+  }
+
+  void norm_and_turn(const RotateAndStore& p, float* x, int n_heads, const float* norm, Range rows) {
+    if (norm != nullptr) {  // a head is a row of head_dim
+      kernels_.rms_norm({x, norm, x, p.batch.n_rows * n_heads, p.kv.head_dim, p.epsilon}, rows.begin * n_heads,
+                        rows.end * n_heads);
+    }
+    kernels_.rope({x, p.batch.positions, p.inverse_frequencies, n_heads, p.kv.head_dim, p.n_rotated, p.pairs},
+                  rows.begin, rows.end);
   }
 
   HostDevice device_;

@@ -31,6 +31,29 @@ struct EmbedTask {
   int row_end = 0;
 };
 
+// Parts of RotateAndStore and AddAndNorm.
+struct Rope {                                  // rotates in place
+  float* x = nullptr;                          // [n_rows, n_heads, head_dim]
+  const int* positions = nullptr;              // [n_rows]
+  const float* inverse_frequencies = nullptr;  // [n_rotated / 2]
+  int n_heads = 0;
+  int head_dim = 0;
+  int n_rotated = 0;
+  RopePairs pairs = RopePairs::interleaved;
+};
+
+struct WriteKv {             // without the rows of padding
+  const float* k = nullptr;  // [n_rows, n_heads, head_dim]
+  const float* v = nullptr;  // [n_rows, n_heads, head_dim]
+  KvLayer kv;
+  BatchView batch;
+};
+
+struct Add {                 // x += y
+  float* x = nullptr;        // [n]
+  const float* y = nullptr;  // [n]
+};
+
 constexpr int kMaxHeadDim = 512;
 constexpr int kBlockTokens = 64;  // attention goes over the keys in blocks that begin at multiples of it
 constexpr int kBlockQueries = 96;
@@ -71,6 +94,7 @@ struct KernelSet {
   void (*rope)(const Rope& p, int row_begin, int row_end) = nullptr;
   void (*gated_activation)(const GatedActivation& p, int64_t begin, int64_t end) = nullptr;
   void (*add)(const Add& p, int64_t begin, int64_t end) = nullptr;
+  double (*sum_of_weights)(const float* logits, int n_vocab, float largest, float scale) = nullptr;  // of TopLogits
 
   // For limits.h.
   float (*chain_multiply_adds)(int64_t n_rounds) = nullptr;  // kChains · lanes a round

@@ -32,6 +32,7 @@ KernelSet kernel_set_of(const char* name) {
   set.rope = RopeKernels<L>::rope;
   set.gated_activation = RowKernels<L>::gated_activation;
   set.add = RowKernels<L>::add;
+  set.sum_of_weights = RowKernels<L>::sum_of_weights;
   set.chain_multiply_adds = LimitKernels<L>::chain_multiply_adds;
   set.sum = LimitKernels<L>::sum;
   return set;

@@ -9,6 +9,7 @@
 #include "core/base/check.h"
 #include "kernels/cpu/host_device.h"
 #include "kernels/cpu/kv_element.h"
+#include "kernels/cpu/plain_steps.h"
 
 namespace ferry {
 namespace {
@@ -39,6 +40,10 @@ T* row_at(T* rows, int row, int width) {
   return rows + static_cast<int64_t>(row) * width;
 }
 
+std::span<float> row_span(float* rows, int row, int width) {
+  return {row_at(rows, row, width), static_cast<size_t>(width)};
+}
+
 double dot(const float* a, const float* b, int n) {
   double sum = 0;
   for (int i = 0; i < n; ++i) sum += static_cast<double>(a[i]) * static_cast<double>(b[i]);
@@ -66,6 +71,7 @@ void attend(const Attention& p, int sequence, int row, int q_head) {
   const float* q = p.q + index * kv.head_dim;
   float* out = p.out + index * kv.head_dim;
   const int n_tokens = p.batch.positions[row] + 1;
+  if (n_tokens == 0) return void(std::fill_n(out, kv.head_dim, 0.0f));
   const auto keys = [&](int token) { return keys_at(kv, p.batch, sequence, token, p.kv_head_of[q_head]); };
 
   double largest = -std::numeric_limits<double>::infinity();
@@ -83,7 +89,13 @@ void attend(const Attention& p, int sequence, int row, int q_head) {
   for (int i = 0; i < kv.head_dim; ++i) out[i] = static_cast<float>(sums[static_cast<size_t>(i)] / total);
 }
 
-void rotate(const Rope& p, float* head, int position) {
+void rms_norm_row(const float* x, const float* weight, float epsilon, std::span<float> out) {
+  const int width = static_cast<int>(out.size());
+  const double scale = 1 / std::sqrt(dot(x, x, width) / width + static_cast<double>(epsilon));
+  for (int i = 0; i < width; ++i) out[i] = static_cast<float>(static_cast<double>(x[i]) * scale) * weight[i];
+}
+
+void rotate(const RotateAndStore& p, float* head, int position) {
   const int n_pairs = p.n_rotated / 2;
   for (int i = 0; i < n_pairs; ++i) {
     const double angle = static_cast<double>(position) * static_cast<double>(p.inverse_frequencies[i]);
@@ -96,10 +108,58 @@ void rotate(const Rope& p, float* head, int position) {
   }
 }
 
+void turn_heads(const RotateAndStore& p, int row, float* x, int n_heads, const float* norm) {
+  for (int h = 0; h < n_heads; ++h) {
+    const std::span head = row_span(x, row * n_heads + h, p.kv.head_dim);
+    if (norm != nullptr) rms_norm_row(head.data(), norm, p.epsilon, head);
+    rotate(p, head.data(), p.batch.positions[row]);
+  }
+}
+
+void store(const RotateAndStore& p, int sequence, int row) {
+  for (int h = 0; h < p.kv.n_heads; ++h) {
+    const auto from = (static_cast<int64_t>(row) * p.kv.n_heads + h) * p.kv.head_dim;
+    std::byte* keys = keys_at(p.kv, p.batch, sequence, p.batch.positions[row], h);
+    for (int i = 0; i < p.kv.head_dim; ++i) {
+      store_kv(p.kv.dtype, keys, i, p.k[from + i]);
+      store_kv(p.kv.dtype, keys + p.kv.v_bytes, i, p.v[from + i]);
+    }
+  }
+}
+
 double activate(double x, Activation activation) {
   if (activation == Activation::silu) return x / (1 + std::exp(-x));
   const double kSqrt2OverPi = 0.7978845608028654;
   return 0.5 * x * (1 + std::tanh(kSqrt2OverPi * (x + 0.044715 * x * x * x)));
+}
+
+float number_at(const float* logits, int id) {
+  return std::isnan(logits[id]) ? -std::numeric_limits<float>::infinity() : logits[id];
+}
+
+bool is_better(const float* logits, int a, int b) {
+  const float x = number_at(logits, a), y = number_at(logits, b);
+  return x > y || (x == y && a < b);
+}
+
+// The best of those that are not as good as `than`, −1: of all. −1 where there is none.
+int next_best(const float* logits, int n_vocab, int than) {
+  int best = -1;
+  for (int id = 0; id < n_vocab; ++id) {
+    if (than >= 0 && !is_better(logits, than, id)) continue;
+    if (best < 0 || is_better(logits, id, best)) best = id;
+  }
+  return best;
+}
+
+float sum_of_weights(const float* logits, int n_vocab, float largest, float scale) {
+  if (std::isinf(largest)) return 0;
+  double sum = 0;
+  for (int id = 0; id < n_vocab; ++id) {
+    const double below = static_cast<double>(number_at(logits, id)) - static_cast<double>(largest);
+    sum += std::exp(below * static_cast<double>(scale));
+  }
+  return static_cast<float>(sum);
 }
 
 class ReferenceOps final : public Ops {
@@ -112,11 +172,13 @@ class ReferenceOps final : public Ops {
     return std::make_unique<MappedWeight>(slice);
   }
 
+  std::unique_ptr<RepeatedSteps> repeated_steps(const StepForm&) override { return std::make_unique<PlainSteps>(); }
+
   void embed(const Embed& p) override {
     const MatrixSlice& table = slice_of(p.table);
     const int width = table.n_cols();
     for (int r = 0; r < p.n_rows; ++r) {
-      const std::span out(row_at(p.out, r, width), static_cast<size_t>(width));
+      const std::span out = row_span(p.out, r, width);
       const int row = p.tokens[r] - p.first_token;
       if (row >= 0 && row < table.n_rows()) {
         dequantize_row(table, row, out);
@@ -129,45 +191,21 @@ class ReferenceOps final : public Ops {
 
   void rms_norm(const RmsNorm& p) override {
     for (int r = 0; r < p.n_rows; ++r) {
-      const float* x = row_at(p.x, r, p.width);
-      float* out = row_at(p.out, r, p.width);
-      const double scale = 1 / std::sqrt(dot(x, x, p.width) / p.width + static_cast<double>(p.epsilon));
-      for (int i = 0; i < p.width; ++i) out[i] = static_cast<float>(static_cast<double>(x[i]) * scale) * p.weight[i];
+      rms_norm_row(row_at(p.x, r, p.width), p.weight, p.epsilon, row_span(p.out, r, p.width));
     }
   }
 
-  void matmul(const Matmul& p) override {
-    const MatrixSlice& w = slice_of(p.w);
-    const int n_in = w.n_cols(), n_out = w.n_rows();
-    const std::span weights = std::span(weights_row_).first(static_cast<size_t>(n_in));
-    for (int o = 0; o < n_out; ++o) {
-      dequantize_row(w, o, weights);
-      const double bias = p.bias ? static_cast<double>(p.bias[o]) : 0;
-      for (int r = 0; r < p.n_rows; ++r) {
-        row_at(p.y, r, n_out)[o] = static_cast<float>(dot(row_at(p.x, r, n_in), weights.data(), n_in) + bias);
-      }
-    }
+  void matmul(std::span<const Matmul> products) override {
+    for (const Matmul& p : products) multiply(p);
   }
 
-  void rope(const Rope& p) override {
-    for (int r = 0; r < p.n_rows; ++r) {
-      for (int h = 0; h < p.n_heads; ++h) {
-        rotate(p, p.x + (static_cast<int64_t>(r) * p.n_heads + h) * p.head_dim, p.positions[r]);
-      }
-    }
-  }
-
-  void write_kv(const WriteKv& p) override {
+  void rotate_and_store(const RotateAndStore& p) override {
     for (int s = 0; s < p.batch.n_sequences; ++s) {
       for (int r = p.batch.row_begin[s]; r < p.batch.row_begin[s + 1]; ++r) {
-        for (int h = 0; h < p.kv.n_heads; ++h) {
-          const auto from = (static_cast<int64_t>(r) * p.kv.n_heads + h) * p.kv.head_dim;
-          std::byte* keys = keys_at(p.kv, p.batch, s, p.batch.positions[r], h);
-          for (int i = 0; i < p.kv.head_dim; ++i) {
-            store_kv(p.kv.dtype, keys, i, p.k[from + i]);
-            store_kv(p.kv.dtype, keys + p.kv.v_bytes, i, p.v[from + i]);
-          }
-        }
+        if (p.batch.positions[r] < 0) continue;
+        turn_heads(p, r, p.q, p.n_q_heads, p.q_norm);
+        turn_heads(p, r, p.k, p.kv.n_heads, p.k_norm);
+        store(p, s, r);
       }
     }
   }
@@ -188,15 +226,51 @@ class ReferenceOps final : public Ops {
     }
   }
 
-  void add(const Add& p) override {
-    for (int64_t i = 0; i < p.n; ++i) p.x[i] += p.y[i];
+  void add_and_norm(const AddAndNorm& p) override {
+    for (int r = 0; r < p.n_rows; ++r) {
+      float* x = row_at(p.x, r, p.width);
+      const float* y = row_at(p.y, r, p.width);
+      const std::span out = row_span(p.out, r, p.width);
+      if (p.y_weight != nullptr) rms_norm_row(y, p.y_weight, p.epsilon, out);
+      for (int i = 0; i < p.width; ++i) x[i] += p.y_weight != nullptr ? out[i] : y[i];
+      rms_norm_row(x, p.weight, p.epsilon, out);
+    }
   }
 
   void select_rows(const SelectRows& p) override {
     for (int i = 0; i < p.n_rows; ++i) std::copy_n(row_at(p.x, p.rows[i], p.width), p.width, row_at(p.out, i, p.width));
   }
 
+  void top_logits(const TopLogits& p) override {
+    for (int r = 0; r < p.n_rows; ++r) {
+      const float* logits = row_at(p.logits, r, p.n_vocab);
+      int* ids = row_at(p.ids, r, p.n_best);
+      float* best = row_at(p.best, r, p.n_best);
+      for (int i = 0, id = -1; i < p.n_best; ++i) {
+        if (i < p.n_vocab) id = next_best(logits, p.n_vocab, id);
+        ids[i] = i < p.n_vocab ? p.first_id + id : -1;
+        best[i] = i < p.n_vocab ? number_at(logits, id) : -std::numeric_limits<float>::infinity();
+      }
+      if (p.n_best == 1) continue;
+      row_at(p.sums, r, 2)[0] = sum_of_weights(logits, p.n_vocab, best[0], 1);
+      row_at(p.sums, r, 2)[1] = sum_of_weights(logits, p.n_vocab, best[0], p.scales[r]);
+    }
+  }
+
  private:
+  void multiply(const Matmul& p) {
+    const MatrixSlice& w = slice_of(p.w);
+    const int n_in = w.n_cols(), n_out = w.n_rows();
+    const std::span weights = std::span(weights_row_).first(static_cast<size_t>(n_in));
+    for (int o = 0; o < n_out; ++o) {
+      dequantize_row(w, o, weights);
+      const double bias = p.bias ? static_cast<double>(p.bias[o]) : 0;
+      for (int r = 0; r < p.n_rows; ++r) {
+        row_at(p.y, r, n_out)[o] = static_cast<float>(dot(row_at(p.x, r, n_in), weights.data(), n_in) + bias);
+      }
+    }
+  }
+
   HostDevice device_;
   std::vector<float> weights_row_;  // as wide as the widest weight prepared
 };

@@ -40,10 +40,32 @@ struct RowKernels {
                     [&](int64_t i, auto load, auto store) { store(p.x + i, L::add(load(p.x + i), load(p.y + i))); });
   }
 
+  static double sum_of_weights(const float* logits, int n_vocab, float largest, float scale) {
+    constexpr int kBlock = 64 * kLanes;  // sums in f32 stay short
+    const auto weights = [&](Floats x) {
+      return exponential<L>(L::mul(L::sub(x, L::splat(largest)), L::splat(scale)));
+    };
+    double total = 0;
+    for (int begin = 0; begin < n_vocab; begin += kBlock) {
+      const int end = n_vocab - begin < kBlock ? n_vocab : begin + kBlock;
+      Floats sum = L::zero();
+      int i = begin;
+      for (; i + kLanes <= end; i += kLanes) sum = L::add(sum, weights(L::load(logits + i)));
+      total += L::sum(sum);
+      for (; i < end; ++i) {  // no vector of what is left: its zeros would weigh
+        float one[kLanes] = {};
+        L::store(one, weights(L::splat(logits[i])));
+        total += one[0];
+      }
+    }
+    return total;
+  }
+
   static void write_kv(const WriteKv& p, int sequence, int row_begin, int row_end) {
     const KvLayer& kv = p.kv;
     for (int r = row_begin; r < row_end; ++r) {
       const int token = p.batch.positions[r];
+      if (token < 0) continue;
       const int page = p.batch.pages[p.batch.page_begin[sequence] + token / kv.page_tokens];
       std::byte* keys = kv.base + static_cast<size_t>(page) * kv.page_bytes +
                         static_cast<size_t>(token % kv.page_tokens) * kv.token_bytes;

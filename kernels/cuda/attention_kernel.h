@@ -1,16 +1,16 @@
 #pragma once
-// Attention over pages. A block has the queries of a KV head that read it together (GQA: each key and value is read
-// from memory once for all of them), at most 16: a warp four. Keys come in tiles of 32, one a lane; softmax is online
-// within a span of 256 tokens, and the spans' results are merged in their order. What a row gets depends on nothing but
-// its position: not on the rows beside it, nor on how the spans are shared out.
+// Attention over pages in exact f32, for f32 caches and Products::f32. A block has the queries of a KV head that read
+// it together (GQA: each key and value is read from memory once for all of them), at most 16: a warp four. Keys come in
+// tiles of 32, one a lane; softmax is online within a span of 256 tokens, and the spans' results are merged in their
+// order. What a row gets depends on nothing but its position: not on the rows beside it, nor on how the spans are
+// shared out.
 //
 // Two kernels differ in who has which span:
 //   rows    sequences of several rows: a block takes 16 queries through all spans
 //   spans   sequences of one row: a block a span; merge_spans adds them up. Bound by the bytes of keys and values
 
+#include "kernels/cuda/attention_queries.h"
 #include "kernels/cuda/bf16_terms.h"
-#include "kernels/cuda/kv_pages.h"
-#include "kernels/cuda/language.h"
 #include "kernels/cuda/launches.h"
 #include "kernels/cuda/warp.h"
 
@@ -21,12 +21,17 @@ constexpr int kAttentionThreads = kAttentionWarps * kWarp;
 constexpr int kWarpQueries = 4;
 constexpr int kQueries = kAttentionWarps * kWarpQueries;
 constexpr int kTileTokens = kWarp;
-constexpr float kMasked = -INFINITY;
+constexpr int kSpanTokens = 256;
+
+// Room for the spans of a batch of sequences of one row.
+inline int spans_of(const Attention& p) {
+  return static_cast<int>(static_cast<int64_t>(p.batch.n_pages) * p.kv.page_tokens / kSpanTokens) + p.batch.n_sequences;
+}
 
 struct AttentionTask {
   Attention p;
+  RowShares shares;
   float* partial = nullptr;  // [span][query head][head_dim, largest score, total]; null: no spans are shared out
-  int rows_at_once = 1;      // of a block of `rows`
 };
 
 // A lane has dims lane, lane + 32, … of a query: kValues of them.
@@ -37,20 +42,6 @@ struct AttentionShared {
   alignas(16) float k[kTileTokens][kRow];
   alignas(16) float v[kTileTokens][kRow];
   float weights[kQueries][kTileTokens];
-};
-
-struct QueryBlock {
-  int sequence = 0;
-  int row_begin = 0;
-  int kv_head = 0;
-  int head_begin = 0;
-  int n_heads = 0;
-  int first = 0;  // of the rows' queries; more than 16 are taken by turns
-  int n_queries = 0;
-  int end_token = 0;  // no query sees that or a later one
-
-  __device__ int row(int query) const { return row_begin + (first + query) / n_heads; }
-  __device__ int head(int query) const { return head_begin + (first + query) % n_heads; }
 };
 
 // The weighted mean of values so far, of one query: `sums` over exp2(score − largest), and their total.
@@ -171,7 +162,6 @@ __device__ __forceinline__ void take_tile(AttentionShared<kValues>& shared, int 
 template <int kValues>
 __device__ inline void attend_to_span(const AttentionTask& task, const QueryBlock& block, int span,
                                       AttentionShared<kValues>& shared, Softmax<kValues> (&softmax)[kWarpQueries]) {
-  constexpr float kLog2OfE = 1.44269504f;
   const int warp = static_cast<int>(threadIdx.x) / kWarp, lane = static_cast<int>(threadIdx.x) % kWarp;
   const int first_query = warp * kWarpQueries;
   const int end = min(block.end_token, (span + 1) * kSpanTokens);
@@ -188,26 +178,6 @@ __device__ inline void attend_to_span(const AttentionTask& task, const QueryBloc
       scores[q] = token + lane <= position ? scores[q] * (task.p.scale * kLog2OfE) : kMasked;
     }
     take_tile(shared, first_query, scores, softmax);
-  }
-}
-
-// Heads and KV head of a block, of kv_head_of, which ascends.
-__device__ inline void find_heads(const Attention& p, int kv_head, QueryBlock& block) {
-  block.kv_head = kv_head;
-  while (block.head_begin < p.n_q_heads && p.kv_head_of[block.head_begin] < kv_head) ++block.head_begin;
-  while (block.head_begin + block.n_heads < p.n_q_heads && p.kv_head_of[block.head_begin + block.n_heads] == kv_head)
-    ++block.n_heads;
-}
-
-// f() with 16 queries at a time of `n_rows` rows.
-template <class F>
-__device__ inline void by_turns(const Attention& p, int n_rows, QueryBlock& block, const F& f) {
-  const int n_queries = n_rows * block.n_heads;
-  for (; block.first < n_queries; block.first += kQueries) {
-    block.n_queries = min(kQueries, n_queries - block.first);
-    block.end_token = p.batch.positions[block.row(block.n_queries - 1)] + 1;
-    __syncthreads();  // all are done with the queries before
-    f();
   }
 }
 
@@ -228,7 +198,7 @@ __device__ inline void store_mean(const Attention& p, int row, int head, const S
   float* out = p.out + (static_cast<int64_t>(row) * p.n_q_heads + head) * head_dim;
 #pragma unroll
   for (int i = 0; i < kValues; ++i) {
-    if (lane + i * kWarp < head_dim) out[lane + i * kWarp] = softmax.sums[i] / softmax.total;
+    if (lane + i * kWarp < head_dim) out[lane + i * kWarp] = softmax.total > 0 ? softmax.sums[i] / softmax.total : 0;
   }
 }
 

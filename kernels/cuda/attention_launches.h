@@ -5,20 +5,6 @@
 
 namespace ferry::cuda {
 
-// Blocks of `attend_rows` are numbered so that sequence s begins at row_begin[s] / rows_at_once + s: room for all,
-// without a sum over sequences. Some have nothing to do. False: this one.
-__device__ inline bool find_rows(const AttentionTask& task, QueryBlock& block, int& n_rows) {
-  const BatchView& batch = task.p.batch;
-  const int number = static_cast<int>(blockIdx.x), at_once = task.rows_at_once;
-  const auto begin_of = [&](int s) { return batch.row_begin[s] / at_once + s; };
-  const int s = last_not_after(number, batch.n_sequences, begin_of);
-  const int end = batch.row_begin[s + 1], n_of_sequence = end - batch.row_begin[s];
-  block.sequence = s;
-  block.row_begin = batch.row_begin[s] + (number - begin_of(s)) * at_once;
-  n_rows = min(at_once, end - block.row_begin);
-  return n_rows > 0 && (n_of_sequence > 1 || task.partial == nullptr);
-}
-
 // Blocks on a multiprocessor that registers must leave room for; shared memory does not allow many more.
 template <int kValues>
 constexpr int kBlocksTogether = kValues <= 4 ? 3 : 2;
@@ -27,10 +13,9 @@ template <int kValues>
 __global__ void __launch_bounds__(kAttentionThreads, kBlocksTogether<kValues>) attend_rows(const AttentionTask task) {
   AttentionShared<kValues>& shared = shared_memory<AttentionShared<kValues>>();
   QueryBlock block;
-  int n_rows = 0;
-  if (!find_rows(task, block, n_rows)) return;
+  if (!find_rows(task.p.batch, task.shares, static_cast<int>(blockIdx.x), block)) return;
   find_heads(task.p, static_cast<int>(blockIdx.y), block);
-  by_turns(task.p, n_rows, block, [&] {
+  by_turns<kQueries>(task.p, block, [&] {
     stage_queries(task, block, shared);
     Softmax<kValues> totals[kWarpQueries];
     for (int span = 0; span * kSpanTokens < block.end_token; ++span) {
@@ -67,8 +52,9 @@ __global__ void __launch_bounds__(kAttentionThreads, kBlocksTogether<kValues>) a
   const int span = number - first_span_of(task.p, block.sequence);
   if (span * kSpanTokens > batch.positions[block.row_begin]) return;
 
+  block.n_rows = 1;
   find_heads(task.p, static_cast<int>(blockIdx.y), block);
-  by_turns(task.p, 1, block, [&] {
+  by_turns<kQueries>(task.p, block, [&] {
     stage_queries(task, block, shared);
     Softmax<kValues> softmax[kWarpQueries];
     attend_to_span(task, block, span, shared, softmax);
@@ -92,7 +78,7 @@ __global__ void __launch_bounds__(kWarp) merge_spans(const AttentionTask task) {
   const int lane = static_cast<int>(threadIdx.x), head_dim = task.p.kv.head_dim;
   const int row = task.p.batch.row_begin[sequence];
   if (task.p.batch.row_begin[sequence + 1] - row != 1) return;
-  const int n_spans = task.p.batch.positions[row] / kSpanTokens + 1;
+  const int n_spans = parts_of(task.p.batch.positions[row] + 1, kSpanTokens);  // none of padding
   Softmax<kValues> total;
   for (int span = 0; span < n_spans; ++span) {
     const float* from = partial_of(task, first_span_of(task.p, sequence) + span, head);
@@ -110,10 +96,9 @@ template <int kValues>
 void launch_attention_of(const AttentionTask& task, Stream stream) {
   const Attention& p = task.p;
   constexpr size_t kShared = sizeof(AttentionShared<kValues>);
-  const bool has_long = p.batch.most_rows > 1 || task.partial == nullptr;
-  if (has_long) {
-    const int n_blocks = p.batch.n_rows / task.rows_at_once + p.batch.n_sequences;
-    launch(attend_rows<kValues>, {{n_blocks, p.kv.n_heads}, kAttentionThreads, kShared, stream}, task);
+  if (has_rows_of_prompts(p.batch) || task.shares.single_rows) {
+    launch(attend_rows<kValues>, {{task.shares.n_blocks(p.batch), p.kv.n_heads}, kAttentionThreads, kShared, stream},
+           task);
   }
   if (task.partial != nullptr) {
     launch(attend_spans<kValues>, {{spans_of(p), p.kv.n_heads}, kAttentionThreads, kShared, stream}, task);

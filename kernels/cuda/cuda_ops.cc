@@ -4,9 +4,11 @@
 
 #include "core/base/check.h"
 #include "core/base/error.h"
+#include "kernels/cuda/cuda_device.h"
 #include "kernels/cuda/launches.h"
+#include "kernels/cuda/matmul.h"
 #include "kernels/cuda/planar_weight.h"
-#include "kernels/cuda/runtime.h"
+#include "kernels/cuda/recorded_steps.h"
 
 namespace ferry {
 
@@ -16,74 +18,78 @@ namespace {
 
 const WeightView& view_of(const Weight* weight) { return static_cast<const PlanarWeight*>(weight)->view(); }
 
-class OwnStream {
- public:
-  OwnStream() : stream_(make_stream()) {}
-  ~OwnStream() { end_stream(stream_); }
-  OwnStream(const OwnStream&) = delete;
-  OwnStream& operator=(const OwnStream&) = delete;
-  operator Stream() const { return stream_; }
-
- private:
-  Stream stream_;
-};
-
-class CudaDevice final : public Device {
- public:
-  explicit CudaDevice(Stream stream) : stream_(stream) {}
-  std::byte* allocate(size_t n_bytes) override { return cuda::allocate(n_bytes); }
-  void release(std::byte* memory) noexcept override { cuda::release(memory); }
-  void upload(void* to, const void* from, size_t n_bytes) override { cuda::upload(to, from, n_bytes, stream_); }
-  void download(void* to, const void* from, size_t n_bytes) override { cuda::download(to, from, n_bytes, stream_); }
-  void* stream() const override { return stream_.handle; }
-
- private:
-  const Stream stream_;
-};
+// Its name; what this thread does from now on it does there.
+std::string usable_card(int index) {
+  const CardFacts card = card_facts(index);
+  if (!card.why_unusable.empty()) throw Error(str("compute: cuda: ", card.why_unusable, ". Use compute: cpu"));
+  use_card(index);
+  return card.name;
+}
 
 class CudaOps final : public Ops {
  public:
   explicit CudaOps(const CudaSettings& settings)
-      : card_(use_card(settings.card)),
-        device_(stream_),
-        attention_scratch_(device_, settings.attention_scratch_bytes / sizeof(float)) {}
+      : card_(usable_card(settings.card)),
+        products_(settings.products),
+        multiplier_(settings, device_, stream_),
+        attention_scratch_(device_, settings.attention_scratch_bytes / sizeof(float)),
+        top_scratch_(device_, kTopScratchFloats) {}
 
   std::string name() const override { return str("cuda ", card_); }
   Device& device() override { return device_; }
 
   std::unique_ptr<Weight> prepare(const MatrixSlice& slice) override {
     auto weight = std::make_unique<PlanarWeight>(slice, device_);
-    const WeightView& view = weight->view();
-    const size_t n_partial = static_cast<size_t>(column_ranges(view.n_tiles, view.n_groups)) * kMostSplitRows *
-                             static_cast<size_t>(view.n_rows);
-    if (n_partial > partial_products_.size()) partial_products_ = DeviceArray<float>(device_, n_partial);
+    multiplier_.announce(weight->view());
     return weight;
+  }
+
+  std::unique_ptr<RepeatedSteps> repeated_steps(const StepForm& most) override {
+    return std::make_unique<RecordedSteps>(stream_, most);
   }
 
   void embed(const Embed& p) override { launch_embed(p, view_of(p.table), stream_); }
   void rms_norm(const RmsNorm& p) override { launch_rms_norm(p, stream_); }
-  void matmul(const Matmul& p) override { launch_matmul(p, view_of(p.w), partial_products_.data(), stream_); }
-  void rope(const Rope& p) override { launch_rope(p, stream_); }
-  void write_kv(const WriteKv& p) override { launch_write_kv(p, stream_); }
+  void matmul(std::span<const Matmul> products) override { multiplier_.multiply(products); }
+  void rotate_and_store(const RotateAndStore& p) override { launch_rotate_and_store(p, stream_); }
   void attention(const Attention& p) override {
-    launch_attention(p, {.partial = attention_scratch_.data(), .n_floats = attention_scratch_.size()}, stream_);
+    launch_attention(p,
+                     {.products = products_,
+                      .partial = attention_scratch_.data(),
+                      .n_floats = attention_scratch_.size(),
+                      .n_multiprocessors = n_multiprocessors_},
+                     stream_);
   }
   void gated_activation(const GatedActivation& p) override { launch_gated_activation(p, stream_); }
-  void add(const Add& p) override { launch_add(p, stream_); }
+  void add_and_norm(const AddAndNorm& p) override { launch_add_and_norm(p, stream_); }
   void select_rows(const SelectRows& p) override { launch_select_rows(p, stream_); }
+  void top_logits(const TopLogits& p) override { launch_top_logits(p, top_scratch_.data(), stream_); }
 
  private:
   const std::string card_;
-  OwnStream stream_;
+  const Products products_;
+  const int n_multiprocessors_ = n_multiprocessors();
   CudaDevice device_;
-  DeviceArray<float> partial_products_;  // for the widest weight
+  const Stream stream_ = device_.launches();
+  Multiplier multiplier_;
   DeviceArray<float> attention_scratch_;
+  DeviceArray<float> top_scratch_;
 };
 
 }  // namespace
 
 std::string cuda_build() { return runtime_name(); }
 std::string why_no_cuda() { return why_no_card(); }
+int n_cuda_cards() { return why_no_card().empty() ? n_cards() : 0; }
+
+CudaCard cuda_card(int index) {
+  const CardFacts facts = card_facts(index);
+  return {.name = facts.name,
+          .id = facts.id,
+          .why_unusable = facts.why_unusable,
+          .free_bytes = facts.free_bytes,
+          .total_bytes = facts.total_bytes};
+}
 
 std::unique_ptr<Ops> make_cuda_ops(const CudaSettings& settings) {
   if (const std::string why = why_no_card(); !why.empty())

@@ -1,8 +1,7 @@
 #pragma once
 // Ops on an NVIDIA card. In a build without CUDA, no_cuda.cc stands behind this.
 //
-// Arithmetic is that of f32 (bf16_terms.h); a row's results do not depend on the rows beside it, nor on where its chunk
-// of the prompt began.
+// A row's results do not depend on the rows beside it, nor on where its chunk of the prompt began.
 
 #include <memory>
 #include <string>
@@ -11,13 +10,29 @@
 
 namespace ferry {
 
+// How activations enter products on the tensor cores: whole, as three terms of bf16, or rounded to one. Weights keep
+// all their bits, and sums are f32, in both.
+enum class Products : uint8_t { f32, bf16 };
+
 struct CudaSettings {
   int card = 0;
+  Products products = Products::bf16;
+  size_t product_scratch_bytes = size_t{256} << 20;   // for many rows; less costs speed only
   size_t attention_scratch_bytes = size_t{64} << 20;  // for contexts that blocks share out; less costs speed only
 };
 
 std::string cuda_build();   // "CUDA 13.0", or "no CUDA"
-std::string why_no_cuda();  // empty: make_cuda_ops works here
+std::string why_no_cuda();  // empty: there are cards here
+
+struct CudaCard {
+  std::string name;  // "NVIDIA H100 80GB HBM3"
+  std::string id;    // "GPU-…", the same for all who use it, however they number their cards
+  std::string why_unusable;
+  size_t free_bytes = 0;
+  size_t total_bytes = 0;
+};
+int n_cuda_cards();  // that this process sees; 0 where why_no_cuda() says why
+CudaCard cuda_card(int index);
 std::unique_ptr<Ops> make_cuda_ops(const CudaSettings& settings);
 
 }  // namespace ferry

@@ -15,25 +15,28 @@ struct EmbedTask {
   WeightView table;
 };
 
-template <Codes kCodes>
+template <TensorType kType>
 __device__ inline void embed_part(const EmbedTask& task, int row, int part, float* out) {
   const WeightView& w = task.table;
   const int group = part / kParts, t = part % kParts;
-  float values[8];
-  values_of_row<kCodes>(w, static_cast<int64_t>(row / kTileRows) * w.n_groups + group, row % kTileRows, t, values);
+  float values[2][8];
+  values_of<kType>(w, row / kTileRows, group, row % 8 * 4 + t, values);
+#pragma unroll
   for (int i = 0; i < 8; ++i) {
+    const float value = row % kTileRows < 8 ? values[0][i] : values[1][i];
     const int column = group * kGroupColumns + i / 4 * 16 + 4 * t + i % 4 - w.first_col;
-    if (column >= 0 && column < w.n_cols) out[column] = values[i] * task.p.scale;
+    if (column >= 0 && column < w.n_cols) out[column] = value * task.p.scale;
   }
 }
 
-template <Codes kCodes>
+template <TensorType kType>
 __global__ void __launch_bounds__(kThreads) embed(const EmbedTask task) {
+  let_next_begin();
   const int row = task.p.tokens[blockIdx.x] - task.p.first_token;
   float* out = task.p.out + static_cast<int64_t>(blockIdx.x) * task.table.n_cols;
   if (row >= 0 && row < task.table.n_rows) {
     for (int part = static_cast<int>(threadIdx.x); part < task.table.n_groups * kParts; part += kThreads)
-      embed_part<kCodes>(task, row, part, out);
+      embed_part<kType>(task, row, part, out);
   } else {
     for (int i = static_cast<int>(threadIdx.x); i < task.table.n_cols; i += kThreads) out[i] = 0;
   }
@@ -43,7 +46,7 @@ __global__ void __launch_bounds__(kThreads) embed(const EmbedTask task) {
 
 void launch_embed(const Embed& p, const WeightView& table, Stream stream) {
   const EmbedTask task = {p, table};
-  with_codes(table.format, [&](auto codes) { launch(embed<codes>, {{p.n_rows}, kThreads, 0, stream}, task); });
+  with_type(table.type, [&](auto type) { launch(embed<type>, {{p.n_rows}, kThreads, 0, stream}, task); });
 }
 
 }  // namespace ferry::cuda

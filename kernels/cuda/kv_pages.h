@@ -1,6 +1,8 @@
 #pragma once
 // Where a batch's keys and values lie, for kernels.
 
+#include <bit>
+
 #include "core/seam/ops.h"
 #include "kernels/cuda/language.h"
 
@@ -15,6 +17,28 @@ __device__ inline int last_not_after(int x, int n, const Begin& begin) {
     (begin(middle) <= x ? low : high) = middle;
   }
   return low;
+}
+
+// Whose row it is. Empty sequences begin where the next one does: the last that begins here has the row.
+__device__ inline int sequence_of(int row, const BatchView& batch) {
+  if (batch.most_rows == 1 && batch.n_sequences == batch.n_rows) return row;  // a row each: nothing to search
+  return last_not_after(row, batch.n_sequences, [&](int s) { return batch.row_begin[s]; });
+}
+
+// Division of what is below 2³¹ by a number that the host knows, as a product.
+struct Divisor {
+  uint32_t multiplier = 0;
+  int shift = 0;
+
+  __device__ int quotient(int n) const {
+    return static_cast<int>(static_cast<uint64_t>(static_cast<uint32_t>(n)) * multiplier >> shift);
+  }
+};
+inline Divisor divisor_of(int divisor) {
+  const int bits = std::bit_width(static_cast<uint32_t>(divisor) - 1), shift = 31 + bits;
+  return {static_cast<uint32_t>(((uint64_t{1} << shift) + static_cast<uint32_t>(divisor) - 1) /
+                                static_cast<uint32_t>(divisor)),
+          shift};
 }
 
 // Keys of one token and head; its values lie KvLayer::v_bytes further.

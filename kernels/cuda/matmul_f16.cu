@@ -2,6 +2,6 @@
 
 namespace ferry::cuda {
 
-template void launch_matmul_of<Codes::f16>(const MatmulTask& task, Stream stream);
+template int launch_matmul_of<TensorType::f16>(const MatmulTask&, const MatmulRoom&, Stream);
 
 }  // namespace ferry::cuda

@@ -2,6 +2,8 @@
 
 namespace ferry::cuda {
 
-template void launch_matmul_of<Codes::five>(const MatmulTask& task, Stream stream);
+template int launch_matmul_of<TensorType::q5_0>(const MatmulTask&, const MatmulRoom&, Stream);
+template int launch_matmul_of<TensorType::q5_1>(const MatmulTask&, const MatmulRoom&, Stream);
+template int launch_matmul_of<TensorType::q5_k>(const MatmulTask&, const MatmulRoom&, Stream);
 
 }  // namespace ferry::cuda

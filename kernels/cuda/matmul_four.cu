@@ -2,6 +2,8 @@
 
 namespace ferry::cuda {
 
-template void launch_matmul_of<Codes::four>(const MatmulTask& task, Stream stream);
+template int launch_matmul_of<TensorType::q4_0>(const MatmulTask&, const MatmulRoom&, Stream);
+template int launch_matmul_of<TensorType::q4_1>(const MatmulTask&, const MatmulRoom&, Stream);
+template int launch_matmul_of<TensorType::q4_k>(const MatmulTask&, const MatmulRoom&, Stream);
 
 }  // namespace ferry::cuda

@@ -2,6 +2,6 @@
 
 namespace ferry::cuda {
 
-template void launch_matmul_of<Codes::six>(const MatmulTask& task, Stream stream);
+template int launch_matmul_of<TensorType::q6_k>(const MatmulTask&, const MatmulRoom&, Stream);
 
 }  // namespace ferry::cuda

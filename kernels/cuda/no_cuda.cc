@@ -7,6 +7,8 @@ namespace ferry {
 
 std::string cuda_build() { return "no CUDA"; }
 std::string why_no_cuda() { return "this build of Ferry has no CUDA backend"; }
+int n_cuda_cards() { return 0; }
+CudaCard cuda_card(int) { throw Error(why_no_cuda()); }
 std::unique_ptr<Ops> make_cuda_ops(const CudaSettings&) {
   throw Error(str("compute: cuda: ", why_no_cuda(), ". Use compute: cpu"));
 }

@@ -1,199 +1,219 @@
 #include "kernels/cuda/planar_weight.h"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
+#include <functional>
+#include <thread>
 #include <vector>
 
-#include "core/base/check.h"
 #include "kernels/cpu/block_parts.h"
-#include "kernels/cuda/launch_shape.h"
 
 namespace ferry::cuda {
 namespace {
 
-constexpr size_t kAlignment = 256;  // of each plane
-
-const PackedFormat& form_of(TensorType type) {
-  const auto* found = std::ranges::find(kPackedFormats, type, &PackedFormat::type);
-  check(found != std::end(kPackedFormats), "a tensor type that the kernels know");
-  return *found;
-}
-
-Codes codes_of(TensorType type) {
-  switch (type) {
-    case TensorType::f32:
-      return Codes::f32;
-    case TensorType::f16:
-      return Codes::f16;
-    case TensorType::bf16:
-      return Codes::bf16;
-    case TensorType::q8_0:
-      return Codes::eight;
-    case TensorType::q5_0:
-    case TensorType::q5_1:
-    case TensorType::q5_k:
-      return Codes::five;
-    case TensorType::q6_k:
-      return Codes::six;
-    case TensorType::q4_0:
-    case TensorType::q4_1:
-    case TensorType::q4_k:
-      break;
-  }
-  return Codes::four;
-}
+constexpr size_t kAlignment = 256;  // of each array
 
 WeightView shape_of(const MatrixSlice& slice) {
-  const PackedFormat& form = form_of(slice.whole.type);
-  const bool is_plain = form.kind == ScaleKind::plain;
-  const int block = is_plain ? 1 : form.group_columns();
+  const TensorType type = slice.whole.type;
+  const PackedFormat form = form_of(type);
+  const int block = form.kind == ScaleKind::plain ? 1 : form.group_columns();
   const int skipped = slice.col_begin / block * block;
   const int n_columns = parts_of(slice.col_end - skipped, block) * block;
-  return {.format = codes_of(slice.whole.type),
-          .kind = form.kind,
-          .bias = form.bias,
-          .groups_of_block = is_plain ? 1 : block / kGroupColumns,
+  const StepShape step = step_of(type);
+  const int n_steps = parts_of(n_columns, step.n_columns());
+  return {.type = type,
           .n_rows = slice.n_rows(),
           .n_cols = slice.n_cols(),
           .n_tiles = parts_of(slice.n_rows(), kTileRows),
-          .n_groups = parts_of(n_columns, kGroupColumns),
+          .n_steps = n_steps,
+          .n_groups = n_steps * step.n_groups,
           .first_col = slice.col_begin - skipped};
 }
 
-// Which lane has a column of a group, and as which of its eight.
+// Where one row's part of a group goes.
 struct Place {
-  size_t t = 0;
-  size_t i = 0;
+  std::byte* step = nullptr;
+  size_t group = 0;   // of the step
+  size_t row = 0;     // of the eight that lanes differ in
+  size_t second = 0;  // 1: it is row g + 8
 };
-Place place_of(size_t column) { return {column % 16 / 4, column / 16 * 4 + column % 4}; }
 
-// The order of a lane's eight columns in words of 16 or 32 bits.
-constexpr std::array<size_t, 8> kPlainOrder = {0, 2, 1, 3, 4, 6, 5, 7};
+// One value of 32, in the order in which lanes have them.
+constexpr size_t in_lane_order(size_t column) { return column % 16 / 4 * 8 + column / 16 * 4 + column % 4; }
 
-size_t in_plane_order(size_t i) { return kPlainOrder[i]; }  // its own inverse
+void or_into(std::byte* word, uint32_t bits) {
+  uint32_t value = 0;
+  std::memcpy(&value, word, sizeof value);
+  value |= bits;
+  std::memcpy(word, &value, sizeof value);
+}
 
-// The planes, on the host.
-class Planes {
+// codes [32] of one row and group.
+void put_codes(const uint8_t* codes, TensorType type, const Place& place) {
+  const Codes form = codes_of(type);
+  const auto high_at = static_cast<size_t>(step_of(type).high_at);
+  for (size_t t = 0; t < 4; ++t) {
+    const size_t lane = place.group * kWarp + place.row * 4 + t;
+    for (size_t p = 0; p < 4; ++p) {
+      const uint32_t low = codes[p / 2 * 16 + t * 4 + p % 2 * 2], next = codes[p / 2 * 16 + t * 4 + p % 2 * 2 + 1];
+      if (form == Codes::eight) {
+        or_into(place.step + (lane * 4 + place.second * 2 + p / 2) * 4, (low | next << 16) << (p % 2 * 8));
+        continue;
+      }
+      or_into(place.step + (lane * 2 + place.second) * 4, ((low & 15) | (next & 15) << 16) << (4 * p));
+      const uint32_t high = low >> 4 | next >> 4 << 16;
+      if (form == Codes::five) {
+        or_into(place.step + high_at + (place.group / 2 * kWarp + lane % kWarp) * 4,
+                high << (place.group % 2 * 8 + place.second * 4 + p));
+      } else if (form == Codes::six) {
+        or_into(place.step + high_at + lane * 4, high << (place.second * 8 + p * 2));
+      }
+    }
+  }
+}
+
+// The arrays, on the host.
+class Arrays {
  public:
-  explicit Planes(const WeightView& shape) : shape_(shape) {
-    const auto n_groups = static_cast<size_t>(shape.n_tiles) * static_cast<size_t>(shape.n_groups);
-    const size_t n_blocks = n_groups / static_cast<size_t>(shape.groups_of_block);
-    const bool is_grouped = shape.kind == ScaleKind::grouped || shape.kind == ScaleKind::grouped_signed;
-    has_pairs_ = is_grouped || shape.kind == ScaleKind::scale_and_minimum;
-    high_bytes_ = shape.format == Codes::five ? 1 : shape.format == Codes::six ? 2 : 0;
-    n_words_ = static_cast<size_t>(words_of_row(shape.format));
-    high_at_ = add(n_groups * kWarp * 2 * n_words_ * sizeof(uint32_t));
-    scales_at_ = add(n_groups * kWarp * 2 * high_bytes_);
-    own_scales_at_ =
-        add(shape.kind == ScaleKind::plain ? 0 : n_blocks * kTileRows * (has_pairs_ ? 2 : 1) * sizeof(uint16_t));
-    add(is_grouped ? n_groups * kTileRows * sizeof(uint16_t) : 0);
+  explicit Arrays(const WeightView& shape) : shape_(shape), step_(step_of(shape.type)) {
+    const auto n_steps = static_cast<size_t>(shape.n_tiles) * static_cast<size_t>(shape.n_steps);
+    block_scales_at_ = rounded(n_steps * static_cast<size_t>(step_.bytes));
+    bytes_.resize(block_scales_at_ + rounded(n_steps / 2 * static_cast<size_t>(step_.block_bytes)));
   }
 
   const std::vector<std::byte>& bytes() const { return bytes_; }
   void point_into(std::byte* memory, WeightView& view) const {
-    view.codes = reinterpret_cast<const uint32_t*>(memory);
-    view.high = memory + high_at_;
-    view.scales = reinterpret_cast<const uint16_t*>(memory + scales_at_);
-    view.own_scales = reinterpret_cast<const uint16_t*>(memory + own_scales_at_);
+    view.steps = memory;
+    view.block_scales = memory + block_scales_at_;
   }
 
   void put_block(const BlockParts& parts, int row, int block) {
-    const auto tile = static_cast<size_t>(row / kTileRows), r = static_cast<size_t>(row % kTileRows);
-    const auto groups_of_block = static_cast<size_t>(shape_.groups_of_block);
-    const size_t first = tile * static_cast<size_t>(shape_.n_groups) + static_cast<size_t>(block) * groups_of_block;
-    std::byte* scale = &bytes_[scales_at_ + (first / groups_of_block * kTileRows + r) * (has_pairs_ ? 4 : 2)];
-    std::memcpy(scale, &parts.scale, sizeof parts.scale);
-    if (has_pairs_) std::memcpy(scale + 2, &parts.minimum, sizeof parts.minimum);
-    for (size_t g = 0; g < groups_of_block; ++g) {
-      put_own_scales(parts, g, (first + g) * kTileRows + r);
-      for (size_t c = 0; c < kGroupColumns; ++c) put_code(parts.codes[g * kGroupColumns + c], first + g, r, c);
+    const int n_groups = form_of(shape_.type).group_columns() / kGroupColumns;
+    for (int g = 0; g < n_groups; ++g) {
+      const Place place = place_of(row, block * n_groups + g);
+      put_scales(parts, static_cast<size_t>(g), place);
+      put_codes(&parts.codes[static_cast<size_t>(g * kGroupColumns)], shape_.type, place);
     }
+    if (step_.block_bytes == 0) return;
+    const auto scale_bytes = static_cast<size_t>(step_.block_bytes / kTileRows);
+    const size_t tile = static_cast<size_t>(row / kTileRows) * static_cast<size_t>(shape_.n_steps / 2);
+    const auto r = static_cast<size_t>(row % kTileRows);
+    std::byte* to =
+        &bytes_[block_scales_at_ + (tile + static_cast<size_t>(block)) * static_cast<size_t>(step_.block_bytes) +
+                (r % 8 * 2 + r / 8) * scale_bytes];
+    std::memcpy(to, &parts.scale, 2);
+    if (scale_bytes == 4) std::memcpy(to + 2, &parts.minimum, 2);
   }
 
   void put_plain(const std::byte* value, int row, int column) {
-    const Place place = place_of(static_cast<size_t>(column % kGroupColumns));
-    const size_t value_bytes = shape_.format == Codes::f32 ? 4 : 2;
-    std::memcpy(words_at(group_of(row, column), static_cast<size_t>(row % kTileRows), place.t) +
-                    in_plane_order(place.i) * value_bytes,
-                value, value_bytes);
+    const size_t at = in_lane_order(static_cast<size_t>(column % kGroupColumns)), t = at / 8, i = at % 8;
+    if (shape_.type == TensorType::bf16) {
+      const size_t n_columns = static_cast<size_t>(shape_.n_steps * step_.n_columns());
+      const auto group = static_cast<size_t>(column / kGroupColumns * kGroupColumns);
+      std::memcpy(&bytes_[(static_cast<size_t>(row) * n_columns + group + at) * 2], value, 2);
+      return;
+    }
+    const Place place = place_of(row, column / kGroupColumns);
+    const size_t lane = place.row * 4 + t, of_row = place.group * 2 + place.second;
+    if (shape_.type == TensorType::f16) {
+      std::memcpy(place.step + ((of_row * kWarp + lane) * 8 + i) * 2, value, 2);
+    } else {
+      std::memcpy(place.step + (((of_row * 2 + i / 4) * kWarp + lane) * 4 + i % 4) * 4, value, 4);
+    }
   }
 
  private:
-  size_t add(size_t n_bytes) {  // where the next plane begins
-    bytes_.resize((bytes_.size() + n_bytes + kAlignment - 1) / kAlignment * kAlignment);
-    return bytes_.size();
-  }
-  size_t group_of(int row, int column) const {
-    return static_cast<size_t>(row / kTileRows) * static_cast<size_t>(shape_.n_groups) +
-           static_cast<size_t>(column / kGroupColumns);
-  }
-  static size_t lane_and_half(size_t group, size_t row, size_t t) {
-    return (group * kWarp + row % 8 * 4 + t) * 2 + row / 8;
-  }
-  std::byte* words_at(size_t group, size_t row, size_t t) {
-    return &bytes_[lane_and_half(group, row, t) * n_words_ * sizeof(uint32_t)];
+  static size_t rounded(size_t n_bytes) { return (n_bytes + kAlignment - 1) / kAlignment * kAlignment; }
+
+  Place place_of(int row, int group) {
+    const size_t step = static_cast<size_t>(row / kTileRows) * static_cast<size_t>(shape_.n_steps) +
+                        static_cast<size_t>(group / step_.n_groups);
+    const auto r = static_cast<size_t>(row % kTileRows);
+    return {&bytes_[step * static_cast<size_t>(step_.bytes)], static_cast<size_t>(group % step_.n_groups), r % 8,
+            r / 8};
   }
 
-  void put_own_scales(const BlockParts& parts, size_t group, size_t at) {
-    std::byte* own = bytes_.data() + own_scales_at_ + at * sizeof(uint16_t);
-    if (shape_.kind == ScaleKind::grouped) {
-      own[0] = static_cast<std::byte>(parts.own_scales[group]);
-      own[1] = static_cast<std::byte>(parts.own_minimums[group]);
-    } else if (shape_.kind == ScaleKind::grouped_signed) {
-      std::memcpy(own, &parts.own_scales[2 * group], 2);
+  // `group` of the block.
+  void put_scales(const BlockParts& parts, size_t group, const Place& place) const {
+    std::byte* scales = place.step + step_.scales_at;
+    const size_t at = (place.group * 8 + place.row) * 2 + place.second;
+    switch (form_of(shape_.type).kind) {
+      case ScaleKind::scale:
+        std::memcpy(scales + at * 2, &parts.scale, 2);
+        break;
+      case ScaleKind::scale_and_minimum:
+        std::memcpy(scales + at * 4, &parts.scale, 2);
+        std::memcpy(scales + at * 4 + 2, &parts.minimum, 2);
+        break;
+      case ScaleKind::grouped:
+        scales[at * 2] = static_cast<std::byte>(parts.own_scales[group]);
+        scales[at * 2 + 1] = static_cast<std::byte>(parts.own_minimums[group]);
+        break;
+      case ScaleKind::grouped_signed:
+        std::memcpy(scales + at * 2, &parts.own_scales[2 * group], 2);
+        break;
+      case ScaleKind::plain:
+        break;
     }
-  }
-
-  void put_code(unsigned code, size_t group, size_t row, size_t column) {
-    const Place place = place_of(column);
-    std::byte* words = words_at(group, row, place.t);
-    if (shape_.format == Codes::eight) {
-      words[place.i] = static_cast<std::byte>(code);
-      return;
-    }
-    words[place.i % 4] |= static_cast<std::byte>((code & 15) << (place.i / 4 * 4));
-    const unsigned above = code >> 4 << (place.i * high_bytes_);
-    std::byte* high = bytes_.data() + high_at_ + lane_and_half(group, row, place.t) * high_bytes_;
-    for (size_t b = 0; b < high_bytes_; ++b) high[b] |= static_cast<std::byte>(above >> (8 * b));
   }
 
   const WeightView& shape_;
+  const StepShape step_;
+  size_t block_scales_at_ = 0;
   std::vector<std::byte> bytes_;
-  bool has_pairs_ = false;
-  size_t n_words_ = 0, high_bytes_ = 0;  // of a lane's row
-  size_t high_at_ = 0, scales_at_ = 0, own_scales_at_ = 0;
 };
 
-void fill_quantized(const MatrixSlice& slice, const WeightView& shape, Planes& planes) {
-  BlockTaker taker(form_of(slice.whole.type));
-  const auto block_bytes = static_cast<size_t>(format_of(slice.whole.type).block_bytes);
-  const int block_columns = shape.groups_of_block * kGroupColumns;
-  const int first_block = slice.col_begin / block_columns, n_blocks = shape.n_groups / shape.groups_of_block;
-  for (int row = 0; row < shape.n_rows; ++row) {
+struct Rows {
+  int begin = 0, end = 0;
+};
+
+void fill_quantized(const MatrixSlice& slice, const Rows& rows, const WeightView& shape, Arrays& arrays) {
+  const PackedFormat form = form_of(shape.type);
+  BlockTaker taker(form);
+  const auto block_bytes = static_cast<size_t>(format_of(shape.type).block_bytes);
+  const int first_block = slice.col_begin / form.group_columns();
+  const int n_blocks = parts_of(slice.col_end, form.group_columns()) - first_block;
+  for (int row = rows.begin; row < rows.end; ++row) {
     const std::byte* blocks = slice.whole.data + static_cast<size_t>(slice.row_begin + row) * slice.whole.row_bytes +
                               static_cast<size_t>(first_block) * block_bytes;
     for (int b = 0; b < n_blocks; ++b)
-      planes.put_block(taker.parts_of(blocks + static_cast<size_t>(b) * block_bytes), row, b);
+      arrays.put_block(taker.parts_of(blocks + static_cast<size_t>(b) * block_bytes), row, b);
   }
 }
 
-void fill_plain(const MatrixSlice& slice, const WeightView& shape, Planes& planes) {
-  const auto value_bytes = static_cast<size_t>(format_of(slice.whole.type).block_bytes);
-  for (int row = 0; row < shape.n_rows; ++row) {
+void fill_plain(const MatrixSlice& slice, const Rows& rows, const WeightView& shape, Arrays& arrays) {
+  const auto value_bytes = static_cast<size_t>(format_of(shape.type).block_bytes);
+  for (int row = rows.begin; row < rows.end; ++row) {
     const std::byte* values = slice.whole.data + static_cast<size_t>(slice.row_begin + row) * slice.whole.row_bytes +
                               static_cast<size_t>(slice.col_begin) * value_bytes;
-    for (int c = 0; c < shape.n_cols; ++c) planes.put_plain(values + static_cast<size_t>(c) * value_bytes, row, c);
+    for (int c = 0; c < shape.n_cols; ++c) arrays.put_plain(values + static_cast<size_t>(c) * value_bytes, row, c);
+  }
+}
+
+// Tiles are apart from each other: threads share them out.
+void fill(const MatrixSlice& slice, const WeightView& shape, Arrays& arrays) {
+  const auto fill_rows = form_of(shape.type).kind == ScaleKind::plain ? &fill_plain : &fill_quantized;
+  constexpr int64_t kValuesOfAThread = 1 << 20;
+  const int64_t n_useful = int64_t{shape.n_rows} * shape.n_cols / kValuesOfAThread;
+  const int64_t n_cpus = std::max(1U, std::thread::hardware_concurrency());
+  const int n_threads = static_cast<int>(std::clamp(n_useful, int64_t{1}, std::min(n_cpus, int64_t{16})));
+  std::vector<std::jthread> threads;
+  for (int i = 0; i < n_threads; ++i) {
+    const auto row_of = [&](int part) {
+      return std::min(shape.n_rows, static_cast<int>(int64_t{shape.n_tiles} * part / n_threads) * kTileRows);
+    };
+    const Rows rows{row_of(i), row_of(i + 1)};
+    threads.emplace_back([&, rows] { fill_rows(slice, rows, shape, arrays); });
   }
 }
 
 }  // namespace
 
 PlanarWeight::PlanarWeight(const MatrixSlice& slice, Device& device) : view_(shape_of(slice)) {
-  Planes planes(view_);
-  (view_.kind == ScaleKind::plain ? fill_plain : fill_quantized)(slice, view_, planes);
-  memory_ = DeviceArray<std::byte>(device, planes.bytes());
-  planes.point_into(memory_.data(), view_);
+  Arrays arrays(view_);
+  fill(slice, view_, arrays);
+  memory_ = DeviceArray<std::byte>(device, arrays.bytes());
+  arrays.point_into(memory_.data(), view_);
 }
 
 }  // namespace ferry::cuda

@@ -1,20 +1,28 @@
 #pragma once
 // How a matrix lies on a card: the codes and scales of its file, about as many bytes, in the order in which a warp
-// multiplies them. A tile is 16 rows, a group 32 columns from the file's block that holds the slice's first column.
-// Lane l of a warp takes, with g = l / 4 and t = l % 4, of rows g and g + 8 of a tile the columns 4t … 4t + 3 and
-// 16 + 4t … 16 + 4t + 3 of a group: what the two products of 16 columns want of it. All that a warp loads is
-// contiguous.
+// multiplies them. A tile is 16 rows; a group 32 columns, from the file's block that holds the slice's first column; a
+// step what a warp takes of a tile at once: four groups (of f32 two), contiguous, in whole pieces of 16 bytes.
 //
-// codes       [n_tiles][n_groups][lane][row g, row g + 8] words; within a row's words:
-//   4, 5, 6 bits   one: byte i has column 4t + i in its low and column 16 + 4t + i in its high four bits
-//   8 bits         two: columns 4t …, columns 16 + 4t …
-//   16 bits        four: columns (0, 2), (1, 3) from 4t on, (0, 2), (1, 3) from 16 + 4t on
-//   f32            eight, in that order
-// high        the fifth bits, u8 [n_tiles][n_groups][lane][2 rows]; the fifth and sixth, u16: column i of the lane's
-//             eight at bit i or 2i
-// scales      f16 [n_tiles][n_blocks][16 rows], with a minimum f16 pairs; a block is 32 or 256 columns
-// own_scales  u8 pairs [n_tiles][n_groups][16 rows]: scale and minimum (q4_k, q5_k), or the scales of columns 0 … 15
-//             and 16 … 31 as i8 (q6_k)
+// Lane l of a warp has, with g = l / 4 and t = l % 4, of rows g and g + 8 of a tile the columns 4t … 4t + 3 and
+// 16 + 4t … 16 + 4t + 3 of a group: four pairs of neighbours, two for each of its products of 16 columns.
+//
+// steps         [n_tiles][n_steps] of
+//   codes         4, 5, 6 bits   u32 [group][lane][2 rows]: the low four bits of pair p at bits 4p and 16 + 4p
+//                 8 bits         u32 [group][lane][2 rows][2 pairs of pairs]: the first pair in bytes 0 and 2, the
+//                                second in bytes 1 and 3
+//                 f16            [group][2 rows][lane][4 pairs]
+//                 f32            [group][2 rows][2 halves of 16 columns][lane][4 columns]
+//   high bits     5 bits         u32 [two groups][lane]: of group % 2, row r and pair p at bits 8 · (group % 2) + 4r +
+//   p,
+//                                and 16 higher
+//                 6 bits         u32 [group][lane]: of row r and pair p at bits 8r + 2p, and 16 higher
+//   scales        [group][g][2 rows]: f16; f16 pairs with a minimum; u8 pairs, scale and minimum (q4_k, q5_k); i8
+//   pairs,
+//                 of columns 0 … 15 and 16 … 31 (q6_k)
+// block_scales  [n_tiles][n_steps / 2][g][2 rows]: of 256 columns, f16 pairs, scale and minimum (q4_k, q5_k), or f16
+//
+// bf16 is as cuBLASLt reads it, too: rows [n_tiles · 16][n_steps · 128], where the columns of a group come lane by
+// lane.
 
 #include <cstdint>
 #include <type_traits>
@@ -22,6 +30,7 @@
 #include "core/seam/device.h"
 #include "core/seam/ops.h"
 #include "kernels/cpu/packed_format.h"
+#include "kernels/cuda/launch_shape.h"
 
 namespace ferry::cuda {
 
@@ -30,57 +39,101 @@ enum class Codes : uint8_t { four, five, six, eight, f16, bf16, f32 };
 constexpr int kTileRows = 16;
 constexpr int kGroupColumns = 32;
 
-constexpr int words_of_row(Codes codes) {  // in a lane
-  switch (codes) {
-    case Codes::four:
-    case Codes::five:
-    case Codes::six:
-      return 1;
-    case Codes::eight:
-      return 2;
-    case Codes::f16:
-    case Codes::bf16:
-      return 4;
-    case Codes::f32:
+constexpr Codes codes_of(TensorType type) {
+  switch (type) {
+    case TensorType::f32:
+      return Codes::f32;
+    case TensorType::f16:
+      return Codes::f16;
+    case TensorType::bf16:
+      return Codes::bf16;
+    case TensorType::q8_0:
+      return Codes::eight;
+    case TensorType::q5_0:
+    case TensorType::q5_1:
+    case TensorType::q5_k:
+      return Codes::five;
+    case TensorType::q6_k:
+      return Codes::six;
+    case TensorType::q4_0:
+    case TensorType::q4_1:
+    case TensorType::q4_k:
       break;
   }
-  return 8;
+  return Codes::four;
 }
 
-// f(codes), where `codes` is a constant of the type system: what is compiled for each is chosen here.
+constexpr PackedFormat form_of(TensorType type) {
+  for (const PackedFormat& form : kPackedFormats) {
+    if (form.type == type) return form;
+  }
+  return {};
+}
+
+struct StepShape {
+  int n_groups = 4;
+  int high_at = 0;  // bytes from the step's beginning on
+  int scales_at = 0;
+  int bytes = 0;
+  int block_bytes = 0;  // of a tile's block scales
+
+  constexpr int n_columns() const { return n_groups * kGroupColumns; }
+};
+
+constexpr StepShape step_of(TensorType type) {
+  const Codes codes = codes_of(type);
+  const ScaleKind kind = form_of(type).kind;
+  const bool is_plain = kind == ScaleKind::plain;
+  const int code_bits = codes == Codes::f32 ? 32 : is_plain ? 16 : codes == Codes::eight ? 8 : 4;
+  const int high_bits = codes == Codes::five ? 1 : codes == Codes::six ? 2 : 0;
+  const int scale_bytes = is_plain ? 0 : kind == ScaleKind::scale_and_minimum ? 4 : 2;
+
+  StepShape step{.n_groups = codes == Codes::f32 ? 2 : 4};
+  step.high_at = step.n_groups * kTileRows * kGroupColumns * code_bits / 8;
+  step.scales_at = step.high_at + step.n_groups * kTileRows * kGroupColumns * high_bits / 8;
+  step.bytes = step.scales_at + step.n_groups * kTileRows * scale_bytes;
+  step.block_bytes = kind == ScaleKind::grouped ? 4 * kTileRows : kind == ScaleKind::grouped_signed ? 2 * kTileRows : 0;
+  return step;
+}
+
+// f(type), where `type` is a constant of the type system: what is compiled for each is chosen here.
 template <class F>
-void with_codes(Codes codes, const F& f) {
-  switch (codes) {
-    case Codes::four:
-      return f(std::integral_constant<Codes, Codes::four>());
-    case Codes::five:
-      return f(std::integral_constant<Codes, Codes::five>());
-    case Codes::six:
-      return f(std::integral_constant<Codes, Codes::six>());
-    case Codes::eight:
-      return f(std::integral_constant<Codes, Codes::eight>());
-    case Codes::f16:
-      return f(std::integral_constant<Codes, Codes::f16>());
-    case Codes::bf16:
-      return f(std::integral_constant<Codes, Codes::bf16>());
-    case Codes::f32:
-      return f(std::integral_constant<Codes, Codes::f32>());
+void with_type(TensorType type, const F& f) {
+  switch (type) {
+    case TensorType::f32:
+      return f(std::integral_constant<TensorType, TensorType::f32>());
+    case TensorType::f16:
+      return f(std::integral_constant<TensorType, TensorType::f16>());
+    case TensorType::bf16:
+      return f(std::integral_constant<TensorType, TensorType::bf16>());
+    case TensorType::q8_0:
+      return f(std::integral_constant<TensorType, TensorType::q8_0>());
+    case TensorType::q4_0:
+      return f(std::integral_constant<TensorType, TensorType::q4_0>());
+    case TensorType::q4_1:
+      return f(std::integral_constant<TensorType, TensorType::q4_1>());
+    case TensorType::q5_0:
+      return f(std::integral_constant<TensorType, TensorType::q5_0>());
+    case TensorType::q5_1:
+      return f(std::integral_constant<TensorType, TensorType::q5_1>());
+    case TensorType::q4_k:
+      return f(std::integral_constant<TensorType, TensorType::q4_k>());
+    case TensorType::q5_k:
+      return f(std::integral_constant<TensorType, TensorType::q5_k>());
+    case TensorType::q6_k:
+      return f(std::integral_constant<TensorType, TensorType::q6_k>());
   }
 }
 
 struct WeightView {
-  const uint32_t* codes = nullptr;
-  const std::byte* high = nullptr;
-  const uint16_t* scales = nullptr;
-  const uint16_t* own_scales = nullptr;
-  Codes format = Codes::f32;
-  ScaleKind kind = ScaleKind::plain;
-  int bias = 0;  // a code is that much more than it means
-  int groups_of_block = 1;
+  const std::byte* steps = nullptr;
+  const std::byte* block_scales = nullptr;
+  TensorType type = TensorType::f32;
   int n_rows = 0;
   int n_cols = 0;
   int n_tiles = 0;
-  int n_groups = 0;
+  int n_steps = 0;
+  int n_groups = 0;   // in all steps; a card cannot ask step_of() of what is no constant
   int first_col = 0;  // in the first group
 };
 

@@ -1,5 +1,8 @@
 // Operations on rows of f32 values: they move each value once or twice and are bound by memory.
 
+#include <algorithm>
+
+#include "core/base/check.h"
 #include "kernels/cuda/language.h"
 #include "kernels/cuda/launches.h"
 #include "kernels/cuda/warp.h"
@@ -9,27 +12,81 @@ namespace {
 
 constexpr int kThreads = 256;
 
+// Of the norms a block has a row, and each thread keeps its values of it: thread, thread + n_threads, …
+constexpr int kMostNormThreads = 1024;
+constexpr int kMostKept = 16;    // of the widest rows
+constexpr int kUsuallyKept = 8;  // so that few warps wait for each other
+
+using Kept = float[kMostKept];
+
 struct NormShared {
-  float sums[kThreads / kWarp];
+  float sums[2][kMostNormThreads / kWarp];
 };
 
-// A block a row. Moves 8 bytes a value, and the weights once from a cache.
-__global__ void __launch_bounds__(kThreads) rms_norm(const RmsNorm p) {
+// The sum over a block, the same in all threads.
+__device__ inline float total_of_block(float value, float (&sums)[kMostNormThreads / kWarp]) {
+  const int thread = static_cast<int>(threadIdx.x);
+  value = total_of_warp(value);
+  if (thread % kWarp == 0) sums[thread / kWarp] = value;
+  __syncthreads();
+  float total = 0;
+  for (int w = 0; w < static_cast<int>(blockDim.x) / kWarp; ++w) total += sums[w];
+  return total;
+}
+
+// f(j, i): a thread's value j is the row's i.
+template <class F>
+__device__ inline void for_each_kept(int width, const F& f) {
+#pragma unroll
+  for (int j = 0; j < kMostKept; ++j) {
+    const int i = static_cast<int>(threadIdx.x + j * blockDim.x);
+    if (i < width) f(j, i);
+  }
+}
+
+__device__ inline float norm_scale(const Kept& kept, int width, float epsilon,
+                                   float (&sums)[kMostNormThreads / kWarp]) {
+  float squares = 0;
+#pragma unroll
+  for (int j = 0; j < kMostKept; ++j) squares = fmaf(kept[j], kept[j], squares);  // zeros beyond the row
+  return 1 / sqrtf(total_of_block(squares, sums) / static_cast<float>(width) + epsilon);
+}
+
+// Moves 8 bytes a value, and the weights once from a cache: asked for before what ran before has ended.
+__global__ void __launch_bounds__(kMostNormThreads) rms_norm(const RmsNorm p) {
   NormShared& shared = shared_memory<NormShared>();
-  const int thread = static_cast<int>(threadIdx.x), n_threads = static_cast<int>(blockDim.x);
   const float* x = p.x + static_cast<int64_t>(blockIdx.x) * p.width;
   float* out = p.out + static_cast<int64_t>(blockIdx.x) * p.width;
+  Kept kept = {}, weights;
+  let_next_begin();
+  for_each_kept(p.width, [&](int j, int i) { weights[j] = p.weight[i]; });
+  wait_for_previous();
+  for_each_kept(p.width, [&](int j, int i) { kept[j] = x[i]; });
+  const float scale = norm_scale(kept, p.width, p.epsilon, shared.sums[0]);
+  for_each_kept(p.width, [&](int j, int i) { out[i] = kept[j] * scale * weights[j]; });
+}
 
-  float squares = 0;
-  for (int i = thread; i < p.width; i += n_threads) squares = fmaf(x[i], x[i], squares);
-  squares = total_of_warp(squares);
-  if (thread % kWarp == 0) shared.sums[thread / kWarp] = squares;
-  __syncthreads();
-  float sum = 0;
-  for (int w = 0; w < n_threads / kWarp; ++w) sum += shared.sums[w];
-
-  const float scale = 1 / sqrtf(sum / static_cast<float>(p.width) + p.epsilon);
-  for (int i = thread; i < p.width; i += n_threads) out[i] = x[i] * scale * p.weight[i];
+// Moves 16 bytes a value.
+__global__ void __launch_bounds__(kMostNormThreads) add_and_norm(const AddAndNorm p) {
+  NormShared& shared = shared_memory<NormShared>();
+  const int64_t begin = static_cast<int64_t>(blockIdx.x) * p.width;
+  float* x = p.x + begin;
+  const float* y = p.y + begin;
+  float* out = p.out + begin;
+  Kept kept = {}, weights;
+  let_next_begin();
+  for_each_kept(p.width, [&](int j, int i) { weights[j] = p.weight[i]; });
+  wait_for_previous();
+  if (p.y_weight != nullptr) {
+    for_each_kept(p.width, [&](int j, int i) { kept[j] = y[i]; });
+    const float scale = norm_scale(kept, p.width, p.epsilon, shared.sums[0]);
+    for_each_kept(p.width, [&](int j, int i) { kept[j] = x[i] + kept[j] * scale * p.y_weight[i]; });
+  } else {
+    for_each_kept(p.width, [&](int j, int i) { kept[j] = x[i] + y[i]; });
+  }
+  for_each_kept(p.width, [&](int j, int i) { x[i] = kept[j]; });
+  const float scale = norm_scale(kept, p.width, p.epsilon, shared.sums[1]);
+  for_each_kept(p.width, [&](int j, int i) { out[i] = kept[j] * scale * weights[j]; });
 }
 
 __device__ inline float activated(float x, Activation activation) {
@@ -41,38 +98,42 @@ __device__ inline float activated(float x, Activation activation) {
 
 // 12 bytes a value.
 __global__ void __launch_bounds__(kThreads) gated_activation(const GatedActivation p) {
+  let_next_begin();
+  wait_for_previous();
   const int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + static_cast<int64_t>(threadIdx.x);
   if (i < p.n) p.out[i] = activated(p.gate[i], p.activation) * p.up[i];
 }
 
-// 12 bytes a value.
-__global__ void __launch_bounds__(kThreads) add(const Add p) {
-  const int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + static_cast<int64_t>(threadIdx.x);
-  if (i < p.n) p.x[i] += p.y[i];
-}
-
 // 8 bytes a value.
 __global__ void __launch_bounds__(kThreads) select_rows(const SelectRows p) {
+  let_next_begin();
+  wait_for_previous();
   const float* x = p.x + static_cast<int64_t>(p.rows[blockIdx.x]) * p.width;
   float* out = p.out + static_cast<int64_t>(blockIdx.x) * p.width;
   for (int i = static_cast<int>(threadIdx.x); i < p.width; i += kThreads) out[i] = x[i];
 }
 
+int norm_threads(int width) {
+  check(width <= kMostKept * kMostNormThreads, "a row as wide as the kernels know");
+  return std::min(kMostNormThreads, parts_of(width, kUsuallyKept * kWarp) * kWarp);
+}
+
 }  // namespace
 
 void launch_rms_norm(const RmsNorm& p, Stream stream) {
-  constexpr int kShort = 256;  // values: a head, not a hidden state
-  launch(rms_norm, {{p.n_rows}, p.width <= kShort ? kWarp : kThreads, sizeof(NormShared), stream}, p);
+  launch_early(rms_norm, {{p.n_rows}, norm_threads(p.width), sizeof(NormShared), stream}, p);
+}
+
+void launch_add_and_norm(const AddAndNorm& p, Stream stream) {
+  launch_early(add_and_norm, {{p.n_rows}, norm_threads(p.width), sizeof(NormShared), stream}, p);
 }
 
 void launch_gated_activation(const GatedActivation& p, Stream stream) {
-  launch(gated_activation, {{parts_of(p.n, kThreads)}, kThreads, 0, stream}, p);
+  launch_early(gated_activation, {{parts_of(p.n, kThreads)}, kThreads, 0, stream}, p);
 }
 
-void launch_add(const Add& p, Stream stream) { launch(add, {{parts_of(p.n, kThreads)}, kThreads, 0, stream}, p); }
-
 void launch_select_rows(const SelectRows& p, Stream stream) {
-  launch(select_rows, {{p.n_rows}, kThreads, 0, stream}, p);
+  launch_early(select_rows, {{p.n_rows}, kThreads, 0, stream}, p);
 }
 
 }  // namespace ferry::cuda

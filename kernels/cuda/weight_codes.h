@@ -1,5 +1,5 @@
 #pragma once
-// What a warp multiplies, from the planes of a weight (planar_weight.h).
+// What a lane multiplies, from a step of a tile (planar_weight.h) in shared or in the card's memory.
 
 #include "kernels/cuda/bf16_terms.h"
 #include "kernels/cuda/language.h"
@@ -7,151 +7,216 @@
 
 namespace ferry::cuda {
 
+template <TensorType kType>
+constexpr bool kIsPlain = form_of(kType).kind == ScaleKind::plain;
+
+// Whether weights have an offset that all columns of a group share.
+template <TensorType kType>
+constexpr bool kHasOffset = form_of(kType).has_minimum();
+
 // bf16 terms that hold a code exactly.
-template <Codes kCodes>
-constexpr int kCodeTerms = kCodes == Codes::f32   ? 3
-                           : kCodes == Codes::f16 ? 2
-                                                  : 1;
+template <TensorType kType>
+constexpr int kCodeTerms = kType == TensorType::f32   ? 3
+                           : kType == TensorType::f16 ? 2
+                                                      : 1;
+
+template <class T>
+__device__ __forceinline__ T value_at(const std::byte* memory, int i) {
+  return reinterpret_cast<const T*>(memory)[i];
+}
+
+__device__ __forceinline__ float low_half(uint32_t halves) { return f32_of_half(static_cast<uint16_t>(halves)); }
+__device__ __forceinline__ float high_half(uint32_t halves) { return f32_of_half(static_cast<uint16_t>(halves >> 16)); }
+__device__ __forceinline__ float byte_of(uint32_t bytes, int i) { return static_cast<float>(bytes >> (8 * i) & 255); }
+__device__ __forceinline__ float signed_byte_of(uint32_t bytes, int i) {
+  return static_cast<float>(static_cast<int8_t>(bytes >> (8 * i) & 255));
+}
+
+// What the codes of a row and group are multiplied with, and what is added. Where both halves have one scale, they are
+// the same.
+struct GroupScale {
+  float step[2] = {1, 1};  // of columns 0 … 15, 16 … 31
+  float offset = 0;
+};
+
+// Of a lane's two rows, for 256 columns.
+struct BlockScales {
+  float scale[2] = {};
+  float minimum[2] = {};
+};
+
+// `scales` are a tile's of a block.
+template <TensorType kType>
+__device__ __forceinline__ BlockScales block_scales(const std::byte* scales, int lane) {
+  if constexpr (form_of(kType).kind == ScaleKind::grouped) {
+    const uint2 pairs = value_at<uint2>(scales, lane / 4);
+    return {{low_half(pairs.x), low_half(pairs.y)}, {high_half(pairs.x), high_half(pairs.y)}};
+  } else if constexpr (form_of(kType).kind == ScaleKind::grouped_signed) {
+    const auto pair = value_at<uint32_t>(scales, lane / 4);
+    return {{low_half(pair), high_half(pair)}, {}};
+  } else {
+    return {};
+  }
+}
+
+// Of a lane's two rows.
+template <TensorType kType>
+__device__ __forceinline__ void group_scales(const std::byte* step, const BlockScales& block, int group, int lane,
+                                             GroupScale (&rows)[2]) {
+  constexpr ScaleKind kKind = form_of(kType).kind;
+  const std::byte* scales = step + step_of(kType).scales_at;
+  const int at = group * 8 + lane / 4;
+  if constexpr (kKind == ScaleKind::scale) {
+    const auto pair = value_at<uint32_t>(scales, at);
+    rows[0].step[0] = rows[0].step[1] = low_half(pair);
+    rows[1].step[0] = rows[1].step[1] = high_half(pair);
+  } else if constexpr (kKind == ScaleKind::scale_and_minimum) {
+    const uint2 pairs = value_at<uint2>(scales, at);
+    rows[0] = {{low_half(pairs.x), low_half(pairs.x)}, high_half(pairs.x)};
+    rows[1] = {{low_half(pairs.y), low_half(pairs.y)}, high_half(pairs.y)};
+  } else if constexpr (kKind == ScaleKind::grouped) {
+    const auto own = value_at<uint32_t>(scales, at);
+#pragma unroll
+    for (int r = 0; r < 2; ++r) {
+      rows[r].step[0] = rows[r].step[1] = block.scale[r] * byte_of(own, 2 * r);
+      rows[r].offset = -(block.minimum[r] * byte_of(own, 2 * r + 1));
+    }
+  } else if constexpr (kKind == ScaleKind::grouped_signed) {
+    const auto own = value_at<uint32_t>(scales, at);
+#pragma unroll
+    for (int r = 0; r < 2; ++r) {
+      rows[r].step[0] = block.scale[r] * signed_byte_of(own, 2 * r);
+      rows[r].step[1] = block.scale[r] * signed_byte_of(own, 2 * r + 1);
+    }
+  }
+}
+
+constexpr uint32_t k128 = 0x43004300;  // a pair of bf16: the last bits of 128 + code are the code's, if it is below 128
+
+// Bits from `shift` on, moved to bit 4.
+__device__ __forceinline__ uint32_t to_bit_four(uint32_t bits, int shift) {
+  return shift >= 4 ? bits >> (shift - 4) : bits << (4 - shift);
+}
+
+// Of a lane's two rows, four pairs of codes as bf16.
+template <TensorType kType>
+__device__ __forceinline__ void code_pairs(const std::byte* step, int group, int lane, uint32_t (&pairs)[2][4]) {
+  constexpr Codes kCodes = codes_of(kType);
+  constexpr StepShape kStep = step_of(kType);
+  if constexpr (kCodes == Codes::bf16) {
+#pragma unroll
+    for (int r = 0; r < 2; ++r) {
+      const uint4 four = value_at<uint4>(step, (group * 2 + r) * kWarp + lane);
+      pairs[r][0] = four.x, pairs[r][1] = four.y, pairs[r][2] = four.z, pairs[r][3] = four.w;
+    }
+  } else if constexpr (kCodes == Codes::eight) {
+    const uint4 words = value_at<uint4>(step, group * kWarp + lane);
+#pragma unroll
+    for (int i = 0; i < 8; ++i) {
+      const uint32_t word = i / 4 == 0 ? (i / 2 % 2 ? words.y : words.x) : (i / 2 % 2 ? words.w : words.z);
+      const uint32_t bytes = i % 2 ? word >> 8 : word;
+      // Its last seven bits, and 128 or 256 to subtract: a code is 128 more than it means.
+      pairs[i / 4][i % 4] =
+          bf16_pair_minus(masked_with(bytes, 0x007f007f, k128), masked_with(~bytes, 0x00800080, k128));
+    }
+  } else {
+    constexpr uint32_t kSubtracted = k128 + static_cast<uint32_t>(form_of(kType).bias) * 0x00010001;
+    const uint2 words = value_at<uint2>(step, group * kWarp + lane);
+    uint32_t high = 0;
+    if constexpr (kCodes == Codes::five)
+      high = value_at<uint32_t>(step + kStep.high_at, group / 2 * kWarp + lane) >> (group % 2 * 8);
+    if constexpr (kCodes == Codes::six) high = value_at<uint32_t>(step + kStep.high_at, group * kWarp + lane);
+#pragma unroll
+    for (int i = 0; i < 8; ++i) {
+      uint32_t codes = masked_with((i / 4 ? words.y : words.x) >> (i % 4 * 4), 0x000f000f, k128);
+      if constexpr (kCodes == Codes::five) codes = masked_with(to_bit_four(high, i), 0x00100010, codes);
+      if constexpr (kCodes == Codes::six) codes = masked_with(to_bit_four(high, 2 * i), 0x00300030, codes);
+      pairs[i / 4][i % 4] = bf16_pair_minus(codes, kSubtracted);
+    }
+  }
+}
+
+// Of a lane's row, its eight columns of a plain weight.
+template <TensorType kType>
+__device__ __forceinline__ void plain_values(const std::byte* step, int group, int row, int lane, float (&values)[8]) {
+  if constexpr (kType == TensorType::f32) {
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      const float4 four = value_at<float4>(step, ((group * 2 + row) * 2 + half) * kWarp + lane);
+      values[4 * half] = four.x, values[4 * half + 1] = four.y;
+      values[4 * half + 2] = four.z, values[4 * half + 3] = four.w;
+    }
+  } else {
+    const uint4 four = value_at<uint4>(step, (group * 2 + row) * kWarp + lane);
+    const uint32_t pairs[4] = {four.x, four.y, four.z, four.w};
+#pragma unroll
+    for (int p = 0; p < 4; ++p) {
+      values[2 * p] = kType == TensorType::f16 ? low_half(pairs[p]) : low_of_pair(pairs[p]);
+      values[2 * p + 1] = kType == TensorType::f16 ? high_half(pairs[p]) : high_of_pair(pairs[p]);
+    }
+  }
+}
 
 // A lane's part of a tile's group: [term][which 16 columns], as mma_bf16 wants it.
-template <Codes kCodes>
+template <TensorType kType>
 struct Fragments {
-  uint32_t a[kCodeTerms<kCodes>][2][4];
+  uint32_t a[kCodeTerms<kType>][2][4];
 };
 
-// What the codes of a row and group are multiplied with. Where both halves have one scale, they are the same.
-struct GroupScale {
-  float step[2];  // of columns 0 … 15, 16 … 31
-  float offset;
-};
-
-__device__ __forceinline__ float scale_at(const WeightView& w, int64_t i) { return f32_of_half(w.scales[i]); }
-
-// `group` counts through all tiles.
-__device__ inline GroupScale group_scale(const WeightView& w, int64_t group, int row) {
-  const int64_t block = group / w.groups_of_block * kTileRows + row;
-  switch (w.kind) {
-    case ScaleKind::plain:
-      return {{1, 1}, 0};
-    case ScaleKind::scale: {
-      const float scale = scale_at(w, block);
-      return {{scale, scale}, 0};
-    }
-    case ScaleKind::scale_and_minimum: {
-      const float scale = scale_at(w, 2 * block);
-      return {{scale, scale}, scale_at(w, 2 * block + 1)};
-    }
-    default:
-      break;
-  }
-  const float scale = scale_at(w, 2 * block);
-  const int own = w.own_scales[group * kTileRows + row];
-  if (w.kind == ScaleKind::grouped) {
-    const float step = scale * static_cast<float>(own & 255);
-    return {{step, step}, -(scale_at(w, 2 * block + 1) * static_cast<float>(own >> 8))};
-  }
-  return {{scale * static_cast<float>(static_cast<int8_t>(own & 255)),
-           scale * static_cast<float>(static_cast<int8_t>(own >> 8))},
-          0};
-}
-
-// Four codes below 128, one a byte, as two pairs of bf16: bytes 0 and 2, bytes 1 and 3. 128 + code is a bf16 whose last
-// bits are the code's.
-__device__ __forceinline__ void small_codes(uint32_t bytes, int bias, uint32_t& even, uint32_t& odd) {
-  constexpr uint32_t k128 = 0x43004300;
-  const uint32_t subtracted = k128 + static_cast<uint32_t>(bias) * 0x00010001;
-  even = bf16_pair_minus((bytes & 0x007f007f) | k128, subtracted);
-  odd = bf16_pair_minus((bytes >> 8 & 0x007f007f) | k128, subtracted);
-}
-
-// A lane's row, its codes one a byte: columns 4t …, columns 16 + 4t …. `at` counts lanes and halves of rows.
-template <Codes kCodes>
-__device__ __forceinline__ void bytes_of_row(const WeightView& w, int64_t at, uint32_t (&bytes)[2]) {
-  if constexpr (kCodes == Codes::eight) {
-    bytes[0] = w.codes[2 * at];
-    bytes[1] = w.codes[2 * at + 1];
-  } else {
-    const uint32_t word = w.codes[at];
-    bytes[0] = word & 0x0f0f0f0f;
-    bytes[1] = word >> 4 & 0x0f0f0f0f;
-  }
-  if constexpr (kCodes == Codes::five || kCodes == Codes::six) {
-    constexpr int kBits = kCodes == Codes::five ? 1 : 2;
-    const uint32_t high = kCodes == Codes::five ? reinterpret_cast<const uint8_t*>(w.high)[at]
-                                                : reinterpret_cast<const uint16_t*>(w.high)[at];
+template <TensorType kType>
+__device__ __forceinline__ void load(const std::byte* step, int group, int lane, Fragments<kType>& to) {
+  if constexpr (kType == TensorType::f16 || kType == TensorType::f32) {
 #pragma unroll
-    for (int i = 0; i < 8; ++i) bytes[i / 4] |= (high >> (kBits * i) & ((1 << kBits) - 1)) << (i % 4 * 8 + 4);
-  }
-}
-
-__device__ __forceinline__ float code_in_byte(uint32_t bytes, int i, int bias) {
-  return static_cast<float>(static_cast<int>(bytes >> (8 * i) & 255) - bias);
-}
-
-// A lane's row: pair `p` (of two) of the 16 columns `half`, as values.
-template <Codes kCodes>
-__device__ __forceinline__ void plain_pair(const WeightView& w, int64_t at, int half, int p, float& low, float& high) {
-  if constexpr (kCodes == Codes::f32) {
-    low = f32_of_bits(w.codes[8 * at + 4 * half + 2 * p]);
-    high = f32_of_bits(w.codes[8 * at + 4 * half + 2 * p + 1]);
-  } else {
-    const uint32_t word = w.codes[4 * at + 2 * half + p];
-    low = kCodes == Codes::f16 ? f32_of_half(static_cast<uint16_t>(word)) : low_of_pair(word);
-    high = kCodes == Codes::f16 ? f32_of_half(static_cast<uint16_t>(word >> 16)) : high_of_pair(word);
-  }
-}
-
-template <Codes kCodes>
-__device__ __forceinline__ void load(const WeightView& w, int64_t group, int lane, Fragments<kCodes>& to) {
+    for (int row = 0; row < 2; ++row) {
+      float values[8];
+      plain_values<kType>(step, group, row, lane, values);
 #pragma unroll
-  for (int row = 0; row < 2; ++row) {
-    const int64_t at = (group * kWarp + lane) * 2 + row;
-    if constexpr (kCodes == Codes::bf16) {
+      for (int p = 0; p < 4; ++p) {
+        uint32_t terms[kCodeTerms<kType>];
+        split(values[2 * p], values[2 * p + 1], terms);
 #pragma unroll
-      for (int i = 0; i < 4; ++i) to.a[0][i / 2][i % 2 * 2 + row] = w.codes[4 * at + i];
-    } else if constexpr (kCodes == Codes::f16 || kCodes == Codes::f32) {
-#pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        float low, high;
-        uint32_t pairs[kCodeTerms<kCodes>];
-        plain_pair<kCodes>(w, at, i / 2, i % 2, low, high);
-        split(low, high, pairs);
-#pragma unroll
-        for (int term = 0; term < kCodeTerms<kCodes>; ++term) to.a[term][i / 2][i % 2 * 2 + row] = pairs[term];
-      }
-    } else {
-      uint32_t bytes[2];
-      bytes_of_row<kCodes>(w, at, bytes);
-#pragma unroll
-      for (int half = 0; half < 2; ++half) {
-        uint32_t* a = to.a[0][half];
-        if constexpr (kCodes == Codes::eight) {
-          a[row] = bf16_pair(code_in_byte(bytes[half], 0, w.bias), code_in_byte(bytes[half], 2, w.bias));
-          a[2 + row] = bf16_pair(code_in_byte(bytes[half], 1, w.bias), code_in_byte(bytes[half], 3, w.bias));
-        } else {
-          small_codes(bytes[half], w.bias, a[row], a[2 + row]);
-        }
+        for (int term = 0; term < kCodeTerms<kType>; ++term) to.a[term][p / 2][p % 2 * 2 + row] = terms[term];
       }
     }
+  } else {
+    uint32_t pairs[2][4];
+    code_pairs<kType>(step, group, lane, pairs);
+#pragma unroll
+    for (int i = 0; i < 8; ++i) to.a[0][i % 4 / 2][i % 2 * 2 + i / 4] = pairs[i / 4][i % 4];
   }
 }
 
-// Of one row, the eight values of a lane (columns 4t …, 16 + 4t …), as the file's format defines them.
-template <Codes kCodes>
-__device__ inline void values_of_row(const WeightView& w, int64_t group, int row, int t, float (&values)[8]) {
-  const int64_t at = (group * kWarp + row % 8 * 4 + t) * 2 + row / 8;
-  if constexpr (kCodes == Codes::f32 || kCodes == Codes::f16 || kCodes == Codes::bf16) {
-    for (int i = 0; i < 4; ++i) {
-      float* to = values + i / 2 * 4 + i % 2;
-      plain_pair<kCodes>(w, at, i / 2, i % 2, to[0], to[2]);
+// Of a lane's two rows, its eight columns (4t …, 16 + 4t …), as the file's format defines them. `group` counts through
+// the tile.
+template <TensorType kType>
+__device__ __forceinline__ void values_of(const WeightView& w, int tile, int group, int lane, float (&values)[2][8]) {
+  constexpr StepShape kStep = step_of(kType);
+  const int64_t step_index = static_cast<int64_t>(tile) * w.n_steps + group / kStep.n_groups;
+  const std::byte* step = w.steps + step_index * kStep.bytes;
+  const int in_step = group % kStep.n_groups;
+  if constexpr (kType == TensorType::bf16) {
+    const int64_t row_bytes = static_cast<int64_t>(w.n_steps) * kStep.n_columns() * 2;
+#pragma unroll
+    for (int r = 0; r < 2; ++r) {
+      const int64_t row = static_cast<int64_t>(tile) * kTileRows + lane / 4 + 8 * r;
+      plain_values<kType>(w.steps + row * row_bytes + group * (2 * kGroupColumns), 0, 0, lane % 4, values[r]);
     }
+  } else if constexpr (kIsPlain<kType>) {
+#pragma unroll
+    for (int r = 0; r < 2; ++r) plain_values<kType>(step, in_step, r, lane, values[r]);
   } else {
-    uint32_t bytes[2];
-    bytes_of_row<kCodes>(w, at, bytes);
-    const GroupScale scale = group_scale(w, group, row);
-    for (int i = 0; i < 8; ++i) {
+    GroupScale scales[2];
+    group_scales<kType>(step, block_scales<kType>(w.block_scales + step_index / 2 * kStep.block_bytes, lane), in_step,
+                        lane, scales);
+    uint32_t pairs[2][4];
+    code_pairs<kType>(step, in_step, lane, pairs);
+#pragma unroll
+    for (int i = 0; i < 16; ++i) {
+      const GroupScale& scale = scales[i / 8];
+      const uint32_t pair = pairs[i / 8][i % 8 / 2];
+      const float code = i % 2 ? high_of_pair(pair) : low_of_pair(pair);
       // Rounded twice, as everywhere: not one fused operation.
-      values[i] = __fadd_rn(__fmul_rn(scale.step[i / 4], code_in_byte(bytes[i / 4], i % 4, w.bias)), scale.offset);
+      values[i / 8][i % 8] = __fadd_rn(__fmul_rn(scale.step[i % 8 / 4], code), scale.offset);
     }
   }
 }

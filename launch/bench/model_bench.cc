@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/base/check.h"
+#include "core/base/codec.h"
 
 namespace ferry {
 
@@ -25,18 +26,32 @@ std::vector<int> made_up_tokens(int n, int n_vocab) {
 
 int pages_for(const BenchShape& shape) { return ferry::pages_for(shape.max_tokens, shape.page_tokens); }
 
+KvLayout layout_of(const ModelFile& file, const BenchShape& shape, const Communicator& group) {
+  return {{.layers = {0, file.config.n_layers}, .heads = own_slice(file, group).kv_heads},
+          shape.page_tokens,
+          file.config.head_dim,
+          shape.dtype,
+          pages_for(shape) * shape.max_sequences};
+}
+
 }  // namespace
 
 ModelBench::ModelBench(const ModelFile& file, const BenchShape& shape, Ops& ops, Communicator& group)
     : file_(file),
       shape_(shape),
       group_(group),
-      layout_({.layers = {0, file.config.n_layers}, .heads = own_slice(file, group).kv_heads}, shape.page_tokens,
-              file.config.head_dim, shape.dtype, pages_for(shape) * shape.max_sequences),
+      layout_(layout_of(file, shape, group)),
       pages_per_sequence_(pages_for(shape)),
       kv_(ops.device(), layout_.bytes()),
       model_(file.config, own_slice(file, group), load_weights(file.tensors, file.config, own_slice(file, group), ops),
-             {.max_rows = shape.max_rows, .max_logit_rows = shape.max_sequences}, ops, group) {}
+             {.max_rows = shape.max_rows,
+              .max_logit_rows = shape.max_sequences,
+              .max_pages = pages_for(shape) * shape.max_sequences},
+             ops, group) {}
+
+size_t ModelBench::kv_memory(const ModelFile& file, const BenchShape& shape, const Communicator& group) {
+  return layout_of(file, shape, group).bytes();
+}
 
 void ModelBench::append(Batch& batch, int sequence, Range positions, const int* tokens) const {
   check(positions.end <= shape_.max_tokens, "a sequence fits its pages");
@@ -51,8 +66,8 @@ void ModelBench::append(Batch& batch, int sequence, Range positions, const int* 
   batch.page_begin.push_back(static_cast<int>(batch.pages.size()));
 }
 
-std::span<const float> ModelBench::run(const Batch& batch) {
-  return model_.forward(batch, layout_, {kv_.data(), kv_.size()}, [](int) {});
+Digests ModelBench::run(const Batch& batch) {
+  return model_.forward(batch, layout_, {kv_.data(), kv_.size()}, {});
 }
 
 double ModelBench::prefill(int n_tokens) {
@@ -70,15 +85,17 @@ double ModelBench::prefill(int n_tokens) {
 
 double ModelBench::decode(int n_sequences, int context, int n_steps) {
   const auto tokens = made_up_tokens(context + n_steps, file_.config.n_vocab);
-  const auto start = std::chrono::steady_clock::now();
-  for (int step = 0; step < n_steps; ++step) {
+  const auto run_step = [&](int step) {
     Batch batch;
     for (int s = 0; s < n_sequences; ++s) {
       append(batch, s, {context + step, context + step + 1}, tokens.data() + context + step);
       batch.logit_rows.push_back(s);
     }
     run(batch);
-  }
+  };
+  for (int i = 0; i < 2; ++i) run_step(0);  // the first steps of a shape may be recorded for those after them
+  const auto start = std::chrono::steady_clock::now();
+  for (int step = 0; step < n_steps; ++step) run_step(step);
   return seconds_since(start) / n_steps;
 }
 
@@ -91,19 +108,23 @@ ModelBench::Next ModelBench::next_cached(const std::vector<int>& tokens, int n_i
     Batch batch;
     append(batch, 0, {begin, end}, tokens.data() + begin);
     if (end == n) batch.logit_rows.push_back(end - begin - 1);
-    const auto logits = run(batch);
-    if (end == n) next.token = best_token(logits);
+    const Digests digests = run(batch);
+    if (end == n) next.token = best_token(batch, digests);
   }
   next.seconds = seconds_since(start);
   return next;
 }
 
 // On every rank the same: each offers its best, rank 0 decides and tells.
-int ModelBench::best_token(std::span<const float> mine) {
-  std::vector<float> all(group_.rank() == 0 ? file_.config.n_vocab : 0);
-  group_.gather(mine, all);
+int ModelBench::best_token(const Batch& batch, const Digests& mine) {
+  std::vector<Digests> digests;
+  for (const std::string& bytes : group_.gather_bytes(pack(mine))) {
+    const auto one = unpack<Digests>(bytes);
+    check(one.has_value(), "a rank offers a digest");
+    digests.push_back(*one);
+  }
   std::string best;
-  if (group_.rank() == 0) best = std::to_string(std::max_element(all.begin(), all.end()) - all.begin());
+  if (group_.rank() == 0) best = std::to_string(merged(digests, batch)[0].best[0].id);
   group_.broadcast(best, [] {});
   return std::stoi(best);
 }

@@ -25,6 +25,9 @@ class ModelBench {
   // All ranks of the group make one and call the same functions.
   ModelBench(const ModelFile& file, const BenchShape& shape, Ops& ops, Communicator& group);
 
+  // What the KV of a rank will take.
+  static size_t kv_memory(const ModelFile& file, const BenchShape& shape, const Communicator& group);
+
   // Seconds for a prompt of n tokens from empty, logits of the last one; in steps of at most max_rows.
   double prefill(int n_tokens);
 
@@ -47,8 +50,8 @@ class ModelBench {
 
  private:
   void append(Batch& batch, int sequence, Range positions, const int* tokens) const;
-  std::span<const float> run(const Batch& batch);
-  int best_token(std::span<const float> mine);
+  Digests run(const Batch& batch);
+  int best_token(const Batch& batch, const Digests& mine);
 
   const ModelFile& file_;
   const BenchShape shape_;

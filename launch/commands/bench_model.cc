@@ -16,6 +16,7 @@
 #include "launch/io/svg_plot.h"
 #include "launch/io/table.h"
 #include "launch/runtime/compose.h"
+#include "launch/runtime/rank_compute.h"
 
 namespace ferry {
 
@@ -181,16 +182,20 @@ int most(const std::vector<int>& values) {
 
 int run(const BenchOptions& options) {
   OwnGroup own;
-  Communicator& group = own.communicator();
+  Communicator& host = own.communicator();
   const ModelFile file(options.config.model);
-  const int n_threads = options.config.threads.value_or(default_threads(own.ranks_on_this_host()));
-  const auto ops = make_ops(options.config.compute, n_threads, group.size());
   const BenchShape shape = {.max_sequences = most(options.batch),
                             .max_tokens = std::max(most(options.prefill), most(options.context) + options.steps),
                             .max_rows = std::max(options.config.scheduling.max_batch_tokens, most(options.batch)),
                             .page_tokens = options.config.kv.page_tokens,
                             .dtype = options.config.kv.dtype};
-  ModelBench model(file, shape, *ops, group);
+  CardNeed need =
+      card_need(file, {.max_rows = shape.max_rows, .max_logit_rows = shape.max_sequences}, host.size(), host.rank());
+  need.kv = ModelBench::kv_memory(file, shape, host);
+  RankCompute compute(options.config, host, {.ranks = own.ranks_on_this_host(), .card_turn = own.local_rank()}, need);
+  Communicator& group = compute.group();
+  const int n_threads = compute.n_threads();
+  ModelBench model(file, shape, compute.ops(), group);
   const CpuLimits limits = measure_cpu_limits(n_threads * own.ranks_on_this_host());
   const Bench bench = {.options = options, .file = file, .model = model, .limits = limits, .n_ranks = group.size()};
   const bool prints = group.rank() == 0;
@@ -199,7 +204,7 @@ int run(const BenchOptions& options) {
   const std::vector<Row> rows = speed_rows(bench);
   if (!prints) return kDone;
   const nlohmann::json head = {{"what", "limits"},
-                               {"ops", ops->name()},
+                               {"ops", compute.text()},
                                {"ranks", group.size()},
                                {"threads", n_threads},
                                {"f32_gflop_s", limits.f32_gflop_s},
@@ -209,7 +214,7 @@ int run(const BenchOptions& options) {
     std::cout << head.dump() << "\n";
   } else {
     std::cout << fmt::format(
-        "{} on {} ranks × {} threads; limits in this run: {:.0f} GFLOP/s of f32, {:.1f} GB/s read\n\n", ops->name(),
+        "{} on {} ranks × {} threads; limits in this run: {:.0f} GFLOP/s of f32, {:.1f} GB/s read\n\n", compute.text(),
         group.size(), n_threads, limits.f32_gflop_s, limits.read_gb_s);
   }
   print(options, {"case", "tok/s", "median", "limit tok/s", "share"}, rows);

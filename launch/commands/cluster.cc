@@ -35,6 +35,11 @@ int group_of(int rank, const ClusterConfig& config, bool router_apart) {
   }
 }
 
+// All ranks on this host compute, but for a router that has a rank of its own: it is the job's first.
+int card_turn_of(const MpiSession& session, bool router_apart) {
+  return session.local_rank() - (router_apart && session.first_local() == 0 ? 1 : 0);
+}
+
 int answer(const ClusterOptions& options, const ClusterConfig& config, ControlStream& leaders) {
   ClusterFront front(config, leaders, options.prompts);
   while (!front.done()) front.turn(std::chrono::milliseconds(1));
@@ -105,7 +110,7 @@ int run(const ClusterOptions& options) {
               .group = config.groups[group_index],
               .router = address,
               .control = {.join_token = token},
-              .ranks_on_this_host = session.local_ranks()},
+              .on_host = {.ranks = session.local_ranks(), .card_turn = card_turn_of(session, n == n_ranks + 1)}},
              *group);
   if (router.joinable()) router.join();
   if (failure) std::rethrow_exception(failure);

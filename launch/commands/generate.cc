@@ -1,5 +1,7 @@
 #include "launch/commands/generate.h"
 
+#include <spdlog/spdlog.h>
+
 #include "core/base/error.h"
 #include "core/router/router.h"
 #include "launch/commands/model_options.h"
@@ -7,6 +9,7 @@
 #include "launch/front/front.h"
 #include "launch/front/printer.h"
 #include "launch/runtime/compose.h"
+#include "launch/runtime/rank_compute.h"
 
 namespace ferry {
 
@@ -65,19 +68,22 @@ int answer(const GenerateOptions& options, const ModelFile& file, const TextMode
 int run(const GenerateOptions& options) {
   const ClusterConfig& config = options.config;
   OwnGroup own;
-  Communicator& group = own.communicator();
+  Communicator& host = own.communicator();
   const SteadyClock clock;
   const ModelFile file(config.model);
   const TextModel text(file, config.chat_format);
   const GroupSettings settings = settings_of(config, options.group, text.end_tokens());
-  const auto ops =
-      make_ops(config.compute, config.threads.value_or(default_threads(own.ranks_on_this_host())), group.size());
-  const DeviceArray<std::byte> kv(ops->device(), kv_plan(file, settings.kv, group.size()).bytes(group.rank()));
+  RankCompute compute(config, host, {.ranks = own.ranks_on_this_host(), .card_turn = own.local_rank()},
+                      card_need(file, settings, host.size(), host.rank()));
+  const DeviceArray<std::byte> kv(compute.ops().device(), kv_plan(file, settings.kv, host.size()).bytes(host.rank()));
   const auto link = make_local_link({kv.data(), kv.size()});
-  Member member(file, settings, *ops, group, *link, clock);
-  if (member.leads()) return answer(options, file, text, member);
-  member.follow();
-  return kDone;
+  Member member(file, settings, compute.ops(), compute.group(), *link, clock);
+  if (!member.leads()) {
+    member.follow();
+    return kDone;
+  }
+  spdlog::log(compute.on_card() ? spdlog::level::info : spdlog::level::debug, "computes on {}", compute.text());
+  return answer(options, file, text, member);
 }
 
 }  // namespace

@@ -28,6 +28,15 @@ void add_model_options(CLI::App& command, ClusterConfig& config) {
   command.add_option("--max-batch-tokens", config.scheduling.max_batch_tokens, "Tokens of one step")
       ->capture_default_str();
   command.add_option("--max-sequences", config.scheduling.max_sequences, "Sequences at a time")->capture_default_str();
+  add_overrides_option(command, config);
+}
+
+void add_overrides_option(CLI::App& command, ClusterConfig& config) {
+  command
+      .add_option_function<Overrides>(
+          "--set", [&config](const Overrides& overrides) { apply_overrides(config, overrides); },
+          "Any key of cluster.yaml: --set cuda.products=f32")
+      ->type_name("KEY=VALUE");
 }
 
 }  // namespace ferry

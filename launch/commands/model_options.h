@@ -8,4 +8,7 @@ namespace ferry {
 
 void add_model_options(CLI::App& command, ClusterConfig& config);
 
+// --set KEY=VALUE, for the keys that have no option of their own.
+void add_overrides_option(CLI::App& command, ClusterConfig& config);
+
 }  // namespace ferry

@@ -29,7 +29,8 @@ int run(const WorkerOptions& options) {
               .group = *group,
               .router = options.router.empty() ? config.router.control.text() : options.router,
               .control = control_security(config.router),
-              .ranks_on_this_host = ranks_on_host_of(config, *group)},
+              .on_host = {.ranks = ranks_on_host_of(config, *group),
+                          .card_turn = card_turn(config, *group, own.local_rank())}},
              own.communicator());
   return kDone;
 }

@@ -116,6 +116,13 @@ ClusterConfig parse_cluster(const std::string& text, const std::string& file, co
   return config;
 }
 
+void apply_overrides(ClusterConfig& config, const Overrides& overrides) {
+  YAML::Node root(YAML::NodeType::Map);
+  for (const std::string& one : overrides) apply(one, root);
+  config.source.file = "--set";
+  YamlReader(root, "", config.source).read_some(config);
+}
+
 ClusterConfig load_cluster(const std::filesystem::path& path, const Overrides& overrides) {
   ClusterConfig config = parse_cluster(read_text(path), path.string(), overrides);
   config.model = find_model(config, path);

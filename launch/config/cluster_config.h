@@ -34,6 +34,18 @@ struct KvConfig {
   bool operator==(const KvConfig&) const = default;
 };
 
+// Of ranks that compute on CUDA cards.
+struct CudaConfig {
+  enum class Products { bf16, f32 };
+  enum class AllReduce { automatic, ipc, nccl, host };
+
+  Products products = Products::bf16;           // what of an activation enters a product
+  Switch share_cards = Switch::off;             // ranks may compute on one card by turns
+  AllReduce all_reduce = AllReduce::automatic;  // what the ranks of a group may add up by
+
+  bool operator==(const CudaConfig&) const = default;
+};
+
 struct GroupConfig {
   enum class Role { prefill, decode, mixed };
 
@@ -66,6 +78,7 @@ struct LinkConfig {
   double min_gb_per_s = 0;
   Verify verify = Verify::sampled;
   Overlap overlap = Overlap::layers;
+  size_t staging = size_t{64} << 20;  // bytes of a rank with its KV on a card, where that takes no puts
 
   bool operator==(const LinkConfig&) const = default;
 };
@@ -137,6 +150,7 @@ struct ClusterConfig {
   std::optional<int> threads;      // of each rank; nullopt: automatic
   std::optional<int> max_context;  // tokens; nullopt: what the model and the pages allow
   std::string chat_format = "auto";
+  CudaConfig cuda;
   KvConfig kv;
   std::vector<GroupConfig> groups;
   SchedulingConfig scheduling;
@@ -154,6 +168,8 @@ struct ClusterConfig {
 constexpr std::array<std::string_view, 4> names_of(ClusterConfig::Compute) {
   return {"auto", "reference", "cpu", "cuda"};
 }
+constexpr std::array<std::string_view, 2> names_of(CudaConfig::Products) { return {"bf16", "f32"}; }
+constexpr std::array<std::string_view, 4> names_of(CudaConfig::AllReduce) { return {"auto", "ipc", "nccl", "host"}; }
 constexpr std::array<std::string_view, 3> names_of(GroupConfig::Role) { return {"prefill", "decode", "mixed"}; }
 constexpr std::array<std::string_view, 5> names_of(LinkConfig::Transport) {
   return {"auto", "shm", "tcp", "rdma", "cuda"};
@@ -178,6 +194,9 @@ ClusterConfig load_cluster(const std::filesystem::path& path, const Overrides& o
 
 // The same for text that was read from `file`; `model` stays as written and need not exist.
 ClusterConfig parse_cluster(const std::string& text, const std::string& file, const Overrides& overrides = {});
+
+// The same for a configuration that no file gives.
+void apply_overrides(ClusterConfig& config, const Overrides& overrides);
 
 // Every key with its value and where that comes from: "kv.page_tokens: 16 (default)", "kv.dtype: f16 (cluster.yaml:5)".
 void print_effective(ClusterConfig config, std::ostream& out);

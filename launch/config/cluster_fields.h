@@ -29,6 +29,13 @@ void fields(Visitor& key, KvConfig& c) {
 }
 
 template <class Visitor>
+void fields(Visitor& key, CudaConfig& c) {
+  key("products", c.products);
+  key("share_cards", c.share_cards);
+  key("all_reduce", c.all_reduce);
+}
+
+template <class Visitor>
 void fields(Visitor& key, GroupConfig& c) {
   key("name", c.name, PlainName{}, Required{});
   key("role", c.role, Required{});
@@ -50,6 +57,7 @@ void fields(Visitor& key, LinkConfig& c) {
   key("min_gb_per_s", c.min_gb_per_s, Between{0.0, 10000.0});
   key("verify", c.verify);
   key("overlap", c.overlap);
+  key("staging", c.staging, Between<size_t>{size_t{1} << 20, size_t{1} << 34});
 }
 
 template <class Visitor>
@@ -107,6 +115,7 @@ void fields(Visitor& key, ClusterConfig& c) {
   key("threads", c.threads, Between{1, 1024});
   key("max_context", c.max_context, Between{1, 1 << 24});
   key("chat_format", c.chat_format, PlainName{});
+  key("cuda", c.cuda);
   key("kv", c.kv);
   key("groups", c.groups, Required{});
   key("scheduling", c.scheduling);

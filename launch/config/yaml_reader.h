@@ -26,6 +26,13 @@ class YamlReader {
     refuse_missing_keys();
   }
 
+  // The same for what is given in part.
+  template <class Struct>
+  void read_some(Struct& out) {
+    fields(*this, out);
+    refuse_unknown_keys();
+  }
+
   // One line of the table.
   template <class Value, class... Allowed>
   void operator()(std::string_view key, Value& value, Allowed... allowed) {

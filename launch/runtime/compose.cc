@@ -5,11 +5,10 @@
 #include <thread>
 
 #include "core/base/error.h"
-#include "kernels/cpu/cpu_ops.h"
-#include "kernels/cpu/reference_ops.h"
-#include "kernels/cuda/cuda_ops.h"
 #include "parallel/solo.h"
 #include "transport/memory_link.h"
+#include "transport/staged/staged_link.h"
+#include "transport/ucx/ucx_info.h"
 #include "transport/ucx/ucx_link.h"
 
 namespace ferry {
@@ -40,6 +39,22 @@ wire::Verify verify_of(LinkConfig::Verify verify) {
   return wire::Verify::all;
 }
 
+UcxOptions::Transport transport_of(LinkConfig::Transport transport) {
+  switch (transport) {
+    case LinkConfig::Transport::automatic:
+      return UcxOptions::Transport::automatic;
+    case LinkConfig::Transport::shm:
+      return UcxOptions::Transport::shm;
+    case LinkConfig::Transport::tcp:
+      return UcxOptions::Transport::tcp;
+    case LinkConfig::Transport::rdma:
+      return UcxOptions::Transport::rdma;
+    case LinkConfig::Transport::cuda:
+      return UcxOptions::Transport::cuda;
+  }
+  return UcxOptions::Transport::automatic;
+}
+
 }  // namespace
 
 uint64_t new_epoch() {
@@ -47,42 +62,40 @@ uint64_t new_epoch() {
   return (uint64_t{random()} << 32) | random();
 }
 
-std::unique_ptr<Ops> make_ops(ClusterConfig::Compute compute, int n_threads, int n_ranks) {
-  switch (compute) {
-    case ClusterConfig::Compute::reference:
-      return make_reference_ops();
-    case ClusterConfig::Compute::automatic:
-    case ClusterConfig::Compute::cpu:
-      return make_cpu_ops(n_threads);
-    case ClusterConfig::Compute::cuda:
-      break;
-  }
-  if (n_ranks > 1) {
-    throw Error(str("compute: cuda: ", n_ranks,
-                    " ranks cannot add up over cards yet: run one, without mpirun, or use compute: cpu"));
-  }
-  return make_cuda_ops({});
+std::unique_ptr<KvLink> make_link(LinkConfig::Transport transport, size_t memory_bytes) {
+  if (transport == LinkConfig::Transport::cuda)
+    throw Error(
+        "link.transport: cuda puts KV from card to card, and here it is not on a card. Use auto, shm, tcp or rdma");
+  return make_ucx_link({.transport = transport_of(transport), .memory_bytes = memory_bytes});
 }
 
-std::unique_ptr<KvLink> make_link(LinkConfig::Transport transport, size_t memory_bytes) {
-  UcxOptions options = {.memory_bytes = memory_bytes};
-  switch (transport) {
-    case LinkConfig::Transport::automatic:
-      options.transport = UcxOptions::Transport::automatic;
-      break;
-    case LinkConfig::Transport::shm:
-      options.transport = UcxOptions::Transport::shm;
-      break;
-    case LinkConfig::Transport::tcp:
-      options.transport = UcxOptions::Transport::tcp;
-      break;
-    case LinkConfig::Transport::rdma:
-      options.transport = UcxOptions::Transport::rdma;
-      break;
-    case LinkConfig::Transport::cuda:
-      throw Error("link.transport: cuda: this build of Ferry has no CUDA backend. Use auto, shm, tcp or rdma");
+RankKv make_rank_kv(const ClusterConfig& config, Device& device, size_t kv_bytes) {
+  const LinkConfig::Transport transport = config.link.transport;
+  if (config.compute != ClusterConfig::Compute::cuda)
+    return {.on_card = {}, .link = make_staged_link(make_link(transport, kv_bytes)), .way = {}};
+  DeviceArray<std::byte> kv(device, kv_bytes);
+  const std::span memory(kv.data(), kv.size());
+  const KvOfCards way = kv_of_cards(config.link);
+  if (way.direct) {
+    auto link = make_ucx_link({.transport = transport_of(transport), .card_memory = memory});
+    return {.on_card = std::move(kv), .link = make_staged_link(std::move(link)), .way = way.why};
   }
-  return make_ucx_link(options);
+  if (transport == LinkConfig::Transport::cuda) {
+    throw Error(str("link.transport: cuda: ", way.why, ". Build Ferry on another UCX (cmake -DFERRY_UCX_ROOT=DIR, ",
+                    "docs/cuda.md), or use link.transport: auto, which sends KV by way of pinned memory"));
+  }
+  const uint64_t slot_bytes = slot_bytes_for(config.link.staging);
+  auto link = make_staged_link(make_link(transport, config.link.staging),
+                               Staging{.device = device, .memory = memory, .slot_bytes = slot_bytes});
+  return {.on_card = std::move(kv), .link = std::move(link), .way = way.why};
+}
+
+KvOfCards kv_of_cards(const LinkConfig& link) {
+  using Transport = LinkConfig::Transport;
+  if (link.transport == Transport::shm || link.transport == Transport::tcp)
+    return {.direct = false, .why = str("link.transport: ", config_name(link.transport), " reaches no card")};
+  if (!ucx_knows_cuda()) return {.direct = false, .why = str("UCX ", ucx_version(), " here knows no memory of cards")};
+  return {.direct = true, .why = str("UCX ", ucx_version(), " puts from and to cards")};
 }
 
 std::unique_ptr<KvLink> make_local_link(std::span<std::byte> memory) {
@@ -95,13 +108,16 @@ int default_threads(int ranks_on_this_host) {
   return std::max(1, cores / std::max(1, ranks_on_this_host));
 }
 
+int ranks_on_shared_host(const GroupConfig& group, const GroupConfig& other) {
+  const bool shares = std::find_first_of(group.hosts.begin(), group.hosts.end(), other.hosts.begin(),
+                                         other.hosts.end()) != group.hosts.end();
+  const auto n_hosts = static_cast<int>(group.hosts.size());
+  return shares ? (group.tp + n_hosts - 1) / n_hosts : 0;
+}
+
 int ranks_on_host_of(const ClusterConfig& config, const GroupConfig& group) {
   int n_ranks = 0;
-  for (const GroupConfig& other : config.groups) {
-    const bool shares = std::find_first_of(other.hosts.begin(), other.hosts.end(), group.hosts.begin(),
-                                           group.hosts.end()) != other.hosts.end();
-    if (shares) n_ranks += (other.tp + static_cast<int>(other.hosts.size()) - 1) / static_cast<int>(other.hosts.size());
-  }
+  for (const GroupConfig& other : config.groups) n_ranks += ranks_on_shared_host(other, group);
   return n_ranks;
 }
 

@@ -11,30 +11,26 @@
 
 namespace ferry {
 
-void run_worker(const WorkerPlace& place, Communicator& group) {
+void run_worker(const WorkerPlace& place, Communicator& host) {
   const ClusterConfig& config = place.config;
-  if (group.size() != place.group.tp) {
-    throw Error(str("group ", place.group.name, " has tp: ", place.group.tp, " but ", group.size(),
+  if (host.size() != place.group.tp) {
+    throw Error(str("group ", place.group.name, " has tp: ", place.group.tp, " but ", host.size(),
                     " ranks run it; start it with `mpirun -n ", place.group.tp, "`"));
-  }
-  if (config.compute == ClusterConfig::Compute::cuda) {
-    throw Error(
-        "compute: cuda: KV in a card's memory cannot be sent between groups yet. Use compute: cpu; ferry generate and "
-        "ferry bench model know cuda");
   }
   const SteadyClock clock;
   const ModelFile file(config.model);
   const TextModel text(file, config.chat_format);
   GroupSettings settings = settings_of(config, place.group, text.end_tokens());
-  settings.milestones = milestones_of(str(place.group.name, ":", group.rank()));
-  const auto ops =
-      make_ops(config.compute, config.threads.value_or(default_threads(place.ranks_on_this_host)), group.size());
-  const auto link = make_link(config.link.transport, kv_plan(file, settings.kv, group.size()).bytes(group.rank()));
-  Member member(file, settings, *ops, group, *link, clock);
+  settings.milestones = milestones_of(str(place.group.name, ":", host.rank()));
+  RankCompute compute(config, host, place.on_host, card_need(file, settings, host.size(), host.rank()));
+  const size_t kv_bytes = kv_plan(file, settings.kv, host.size()).bytes(host.rank());
+  const RankKv kv = make_rank_kv(config, compute.ops().device(), kv_bytes);
+  Member member(file, settings, compute.ops(), compute.group(), *kv.link, clock);
   if (!member.leads()) return member.follow();
 
-  spdlog::info("group {}: {} ranks, {}, {} KV pages of {} tokens a rank; router at {}", settings.key.name, group.size(),
-               ops->name(), member.info().n_pages(), settings.kv.page_tokens, place.router);
+  spdlog::info("group {}: {} ranks, {}, {} KV pages of {} tokens a rank; router at {}", settings.key.name, host.size(),
+               compute.text(), member.info().n_pages(), settings.kv.page_tokens, place.router);
+  if (!kv.way.empty()) spdlog::info("group {}: KV on cards: {}", settings.key.name, kv.way);
   const auto control = make_grpc_control_client(place.router, place.control);
   lead(member, *control);
 }

@@ -159,7 +159,7 @@ void time_attention(Ops& ops, KvDtype dtype, int n_sequences, int past, int n_ro
 }
 
 void time_rows(Ops& ops, int n_rows) {
-  std::vector<float> x = random_values(int64_t{n_rows} * kFfn), y = x, weight = random_values(kWidth);
+  std::vector<float> x = random_values(int64_t{n_rows} * kFfn), y = x, out = x, weight = random_values(kWidth);
   std::vector<int> positions(static_cast<size_t>(n_rows));
   std::iota(positions.begin(), positions.end(), 100);
   std::vector<float> frequencies;
@@ -170,12 +170,19 @@ void time_rows(Ops& ops, int n_rows) {
   };
   std::printf("%d rows, %d times\n", n_rows, kLayers);
   line("rms_norm", [&] { ops.rms_norm({x.data(), weight.data(), y.data(), n_rows, kWidth, 1e-5f}); });
-  line("rope of queries", [&] {
-    ops.rope(
-        {x.data(), positions.data(), frequencies.data(), n_rows, kQHeads, kHeadDim, kHeadDim, RopePairs::interleaved});
-  });
+  const std::vector<int> row_begin = {0, n_rows}, page_begin = {0, 1}, pages = {0};
+  const RotateAndStore queries = {
+      .q = x.data(),
+      .inverse_frequencies = frequencies.data(),
+      .n_rotated = kHeadDim,
+      .n_q_heads = kQHeads,
+      .kv = {.page_tokens = 1 << 20, .head_dim = kHeadDim},
+      .batch = {n_rows, 1, positions.data(), row_begin.data(), page_begin.data(), pages.data(), 1, n_rows}};
+  line("rotation of queries", [&] { ops.rotate_and_store(queries); });
   line("silu", [&] { ops.gated_activation({y.data(), y.data(), x.data(), int64_t{n_rows} * kFfn, Activation::silu}); });
-  line("add", [&] { ops.add({x.data(), y.data(), int64_t{n_rows} * kWidth}); });
+  line("add and norm", [&] {
+    ops.add_and_norm({x.data(), y.data(), nullptr, weight.data(), out.data(), n_rows, kWidth, 1e-5f});
+  });
 }
 
 SimdLevel level_of(std::string_view name) {

@@ -30,8 +30,18 @@ def arguments():
     p.add_argument("--decode", type=int, default=1)
     p.add_argument("--transport", default="auto")
     p.add_argument("--only", default="", help="cases whose id begins so")
+    p.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="for cluster.yaml")
     p.add_argument("--logprob-tolerance", default="0.02")
     return p.parse_args()
+
+
+def sections(settings):
+    by_name = {}
+    for setting in settings:
+        key, value = setting.split("=", 1)
+        section, key = key.split(".", 1)
+        by_name.setdefault(section, []).append(f"{key}: {value}")
+    return "".join(f"{section}: {{{', '.join(values)}}}\n" for section, values in by_name.items())
 
 
 def command(a, folder):
@@ -40,12 +50,12 @@ def command(a, folder):
     if a.form == "generate":
         launch = [] if a.tp == 1 else mpirun + ["-n", str(a.tp)]
         return launch + [a.ferry, "generate", "--model", a.model, "--compute", a.compute, "--threads", "1",
-                         "--prompts", prompts, "--json"]
+                         "--prompts", prompts, "--json", *[word for one in a.set for word in ("--set", one)]]
     cluster = folder / "cluster.yaml"
     cluster.write_text(f"""model: {a.model}
 compute: {a.compute}
 link: {{transport: {a.transport}}}
-groups:
+{sections(a.set)}groups:
   - {{name: prefill-0, role: prefill, tp: {a.prefill}}}
   - {{name: decode-0, role: decode, tp: {a.decode}}}
 """)

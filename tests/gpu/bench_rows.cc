@@ -23,6 +23,19 @@ void bench_rows(Bench& bench) {
       });
       bench.report("rms_norm", rows, ms, {.bytes = 8.0 * static_cast<double>(size(kWidth))});
     }
+    if (bench.wants("add_and_norm", rows)) {
+      const DeviceArray<float> sum(bench.device(), size(kWidth));
+      const double ms = bench.ms_of([&](int) {
+        bench.ops().add_and_norm({.x = sum.data(),
+                                  .y = y.data(),
+                                  .weight = weight.data(),
+                                  .out = out.data(),
+                                  .n_rows = n_rows,
+                                  .width = kWidth,
+                                  .epsilon = 1e-5f});
+      });
+      bench.report("add_and_norm", rows, ms, {.bytes = 16.0 * static_cast<double>(size(kWidth))});
+    }
     if (bench.wants("gated_activation", rows)) {
       const double ms = bench.ms_of([&](int) {
         bench.ops().gated_activation(

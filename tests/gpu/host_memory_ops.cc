@@ -4,6 +4,7 @@
 #include <map>
 
 #include "kernels/cpu/host_device.h"
+#include "kernels/cpu/plain_steps.h"
 
 namespace ferry {
 namespace {
@@ -21,7 +22,7 @@ class Copies {
   void out(T*& array, size_t n) {
     T* host = array;
     array = static_cast<T*>(const_cast<void*>(copy_of(array, n * sizeof(T))));
-    if (n > 0) back_.push_back({host, array, n * sizeof(T)});
+    if (array != nullptr) back_.push_back({host, array, n * sizeof(T)});
   }
   void in(BatchView& b) {
     in(b.pages, static_cast<size_t>(b.n_pages));
@@ -31,11 +32,11 @@ class Copies {
   }
   // `b` as the caller gave it: its page ids say how far the pages reach.
   void out(KvLayer& kv, const BatchView& b) {
+    if (b.n_pages == 0) return;
     int last = 0;
     for (int i = 0; i < b.n_pages; ++i) last = std::max(last, b.pages[i]);
     const size_t heads = kv.n_heads > 0 ? static_cast<size_t>(kv.n_heads - 1) * kv.head_bytes : 0;
-    out(kv.base, static_cast<size_t>(last) * kv.page_bytes + heads + kv.v_bytes +
-                     static_cast<size_t>(kv.page_tokens) * kv.token_bytes);
+    out(kv.base, static_cast<size_t>(last) * kv.page_bytes + heads + 2 * kv.v_bytes);
   }
 
   void finish() {
@@ -75,6 +76,7 @@ class HostMemoryOps final : public Ops {
   std::string name() const override { return card_->name(); }
   Device& device() override { return host_; }
   std::unique_ptr<Weight> prepare(const MatrixSlice& slice) override { return card_->prepare(slice); }
+  std::unique_ptr<RepeatedSteps> repeated_steps(const StepForm&) override { return std::make_unique<PlainSteps>(); }
 
   void embed(const Embed& p) override {
     run(&Ops::embed, p, [](Embed& q, Copies& c) {
@@ -89,24 +91,25 @@ class HostMemoryOps final : public Ops {
       c.out(q.out, size(q.n_rows, q.width));
     });
   }
-  void matmul(const Matmul& p) override {
-    run(&Ops::matmul, p, [](Matmul& q, Copies& c) {
-      c.in(q.x, size(q.n_rows, q.w->n_cols()));
-      c.in(q.bias, static_cast<size_t>(q.w->n_rows()));
-      c.out(q.y, size(q.n_rows, q.w->n_rows()));
-    });
+  void matmul(std::span<const Matmul> products) override {
+    Copies copies(card_->device());
+    std::vector<Matmul> all(products.begin(), products.end());
+    for (Matmul& q : all) {
+      copies.in(q.x, size(q.n_rows, q.w->n_cols()));
+      copies.in(q.bias, static_cast<size_t>(q.w->n_rows()));
+      copies.out(q.y, size(q.n_rows, q.w->n_rows()));
+    }
+    card_->matmul(all);
+    copies.finish();
   }
-  void rope(const Rope& p) override {
-    run(&Ops::rope, p, [](Rope& q, Copies& c) {
-      c.in(q.positions, static_cast<size_t>(q.n_rows));
-      c.in(q.inverse_frequencies, static_cast<size_t>(q.n_rotated / 2));
-      c.out(q.x, size(q.n_rows, q.n_heads, q.head_dim));
-    });
-  }
-  void write_kv(const WriteKv& p) override {
-    run(&Ops::write_kv, p, [](WriteKv& q, Copies& c) {
-      c.in(q.k, size(q.batch.n_rows, q.kv.n_heads, q.kv.head_dim));
+  void rotate_and_store(const RotateAndStore& p) override {
+    run(&Ops::rotate_and_store, p, [](RotateAndStore& q, Copies& c) {
+      c.out(q.q, size(q.batch.n_rows, q.n_q_heads, q.kv.head_dim));
+      c.out(q.k, size(q.batch.n_rows, q.kv.n_heads, q.kv.head_dim));
       c.in(q.v, size(q.batch.n_rows, q.kv.n_heads, q.kv.head_dim));
+      c.in(q.q_norm, static_cast<size_t>(q.kv.head_dim));
+      c.in(q.k_norm, static_cast<size_t>(q.kv.head_dim));
+      c.in(q.inverse_frequencies, static_cast<size_t>(q.n_rotated / 2));
       c.out(q.kv, q.batch);
       c.in(q.batch);
     });
@@ -127,10 +130,13 @@ class HostMemoryOps final : public Ops {
       c.out(q.out, static_cast<size_t>(q.n));
     });
   }
-  void add(const Add& p) override {
-    run(&Ops::add, p, [](Add& q, Copies& c) {
-      c.in(q.y, static_cast<size_t>(q.n));
-      c.out(q.x, static_cast<size_t>(q.n));
+  void add_and_norm(const AddAndNorm& p) override {
+    run(&Ops::add_and_norm, p, [](AddAndNorm& q, Copies& c) {
+      c.out(q.x, size(q.n_rows, q.width));
+      c.in(q.y, size(q.n_rows, q.width));
+      c.in(q.y_weight, static_cast<size_t>(q.width));
+      c.in(q.weight, static_cast<size_t>(q.width));
+      c.out(q.out, size(q.n_rows, q.width));
     });
   }
   void select_rows(const SelectRows& p) override {
@@ -140,6 +146,15 @@ class HostMemoryOps final : public Ops {
       c.in(q.x, size(last + 1, q.width));
       c.in(q.rows, static_cast<size_t>(q.n_rows));
       c.out(q.out, size(q.n_rows, q.width));
+    });
+  }
+  void top_logits(const TopLogits& p) override {
+    run(&Ops::top_logits, p, [](TopLogits& q, Copies& c) {
+      c.in(q.logits, size(q.n_rows, q.n_vocab));
+      c.in(q.scales, static_cast<size_t>(q.n_rows));
+      c.out(q.ids, size(q.n_rows, q.n_best));
+      c.out(q.best, size(q.n_rows, q.n_best));
+      c.out(q.sums, size(q.n_rows, 2));
     });
   }
 

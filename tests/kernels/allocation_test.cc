@@ -51,6 +51,9 @@ TEST_P(AllocationContract, AStepOfEveryOperationAllocatesNothing) {
   Floats x = random.normals(kRows * kWidth), y(x.size()), memory(2 * 3 * kPageTokens * kWidth);
   std::vector<int> rows(kRows);
   std::iota(rows.begin(), rows.end(), 0);
+  std::vector<int> ids(kRows * kMostBest);
+  Floats sums(2 * kRows);
+  const Floats scales(kRows, 0.7f);
   const std::vector<int> row_begin = {0, kRows}, page_begin = {0, 3}, pages = {2, 0, 1}, heads = {0, 1};
   const KvLayer kv{reinterpret_cast<std::byte*>(memory.data()),
                    2 * kPageTokens * kWidth * 4,
@@ -68,12 +71,19 @@ TEST_P(AllocationContract, AStepOfEveryOperationAllocatesNothing) {
     ops().embed({w.get(), rows.data(), y.data(), n_rows, 0, 1});
     ops().rms_norm({x.data(), matrix.data(), y.data(), n_rows, kWidth, 1e-5f});
     ops().matmul({w.get(), x.data(), y.data(), nullptr, n_rows});
-    ops().rope({x.data(), rows.data(), matrix.data(), n_rows, kHeads, kHeadDim, kHeadDim, RopePairs::halves});
     ops().gated_activation({x.data(), x.data(), y.data(), n_rows * kWidth, Activation::silu});
-    ops().add({x.data(), y.data(), n_rows * kWidth});
+    ops().add_and_norm({x.data(), x.data(), nullptr, matrix.data(), y.data(), n_rows, kWidth, 1e-5f});
     ops().select_rows({x.data(), rows.data(), y.data(), n_rows, kWidth});
+    ops().top_logits({x.data(), scales.data(), ids.data(), y.data(), sums.data(), n_rows, kWidth, 0, kMostBest});
   }
-  ops().write_kv({x.data(), x.data(), kv, batch});
+  ops().rotate_and_store({.q = y.data(),
+                          .k = x.data(),
+                          .v = y.data(),
+                          .inverse_frequencies = matrix.data(),
+                          .n_rotated = kHeadDim,
+                          .n_q_heads = kHeads,
+                          .kv = kv,
+                          .batch = batch});
   ops().attention({x.data(), y.data(), heads.data(), kHeads, 0.125f, kv, batch});
   EXPECT_EQ(n_allocations - before, 0);
 }

@@ -107,8 +107,8 @@ class MatmulContract : public OpsContract {
     EXPECT_EQ(w->n_rows(), slice.n_rows());
     EXPECT_EQ(w->n_cols(), slice.n_cols());
     const Products want = exact_products(slice, x, bias, n_rows);
-    // f32 sums: each of n roundings is at most 2⁻²⁴ of a partial sum; in practice they cancel to a few in all.
-    expect_near(product(*w, x, bias, n_rows), want.values, want.sizes, 1e-6);
+    // 1e-6 for f32 sums: each of n roundings is at most 2⁻²⁴ of a partial sum; in practice they cancel to a few in all.
+    expect_near(product(*w, x, bias, n_rows), want.values, want.sizes, GetParam().product_tolerance);
   }
 };
 
@@ -122,6 +122,19 @@ TEST_P(MatmulContract, EveryFormatGivesTheProductsOfItsDequantizedWeights) {
       const FileMatrix matrix(type, random.between(1, 90), block * random.between(1, 1200 / std::max(block, 32)),
                               random);
       expect_exact(matrix.all(), n_rows, random);
+    }
+  }
+}
+
+TEST_P(MatmulContract, ManyRowsGiveTheProductsOfTheDequantizedWeights) {
+  for (const TensorType type : kTypes) {
+    for (const int n_rows : {70, 200}) {
+      SCOPED_TRACE(testing::Message() << format_of(type).name << ", " << n_rows << " rows");
+      Random random(static_cast<uint64_t>(type));
+      const FileMatrix matrix(type, random.between(30, 60), 512, random);
+      MatrixSlice slice = matrix.all();
+      slice.col_begin = random.one_of({0, 5, 64});
+      expect_exact(slice, n_rows, random);
     }
   }
 }
@@ -151,14 +164,44 @@ TEST_P(MatmulContract, ARowsProductsDoNotDependOnTheRowsBesideIt) {
     slice.col_begin = 50;
     const std::unique_ptr<Weight> w = ops().prepare(slice);
     const int n_in = slice.n_cols(), n_out = slice.n_rows();
-    const Floats x = random.normals(100 * n_in);
-    const Floats all = product(*w, x, {}, 100);
+    const int n_all = std::min(100, GetParam().most_rows_alike);
+    const Floats x = random.normals(n_all * n_in);
+    const Floats all = product(*w, x, {}, n_all);
     for (const int n_rows : {1, 2, 3, 4, 5, 6, 7, 8, 11, 33}) {
-      const int first = random.between(0, 100 - n_rows);
+      const int first = random.between(0, n_all - n_rows);
       const Floats some =
           product(*w, Floats(x.begin() + first * n_in, x.begin() + (first + n_rows) * n_in), {}, n_rows);
       EXPECT_EQ(some, Floats(all.begin() + first * n_out, all.begin() + (first + n_rows) * n_out)) << n_rows << " rows";
     }
+  }
+}
+
+TEST_P(MatmulContract, ProductsOfOneXAreThoseOfEachAlone) {
+  constexpr int kWidth = 512;
+  const std::vector<std::pair<TensorType, int>> outs = {{TensorType::q4_k, 70},
+                                                        {TensorType::q4_k, 33},
+                                                        {TensorType::q6_k, 33},
+                                                        {TensorType::bf16, 20},
+                                                        {TensorType::q4_k, 1}};
+  for (const int n_rows : {1, 12, 200}) {
+    SCOPED_TRACE(n_rows);
+    Random random(5);
+    std::vector<FileMatrix> matrices;
+    for (const auto& [type, n_out] : outs) matrices.emplace_back(type, n_out, kWidth, random);
+    const Floats x = random.normals(n_rows * kWidth);
+    std::vector<std::unique_ptr<Weight>> weights;
+    std::vector<Floats> biases, together;
+    std::vector<Matmul> products;
+    for (const FileMatrix& matrix : matrices) {
+      weights.push_back(ops().prepare(matrix.all()));
+      biases.push_back(random.normals(weights.back()->n_rows()));
+      together.emplace_back(static_cast<size_t>(n_rows * weights.back()->n_rows()), NAN);
+    }
+    for (size_t i = 0; i < weights.size(); ++i)
+      products.push_back({weights[i].get(), x.data(), together[i].data(), i % 2 ? biases[i].data() : nullptr, n_rows});
+    ops().matmul(products);
+    for (size_t i = 0; i < weights.size(); ++i)
+      EXPECT_EQ(together[i], product(*weights[i], x, i % 2 ? biases[i] : Floats{}, n_rows)) << i;
   }
 }
 

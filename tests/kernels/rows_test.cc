@@ -1,4 +1,4 @@
-// Operations on one row at a time: norm, rotation, activation, sums, selection.
+// Operations on one row at a time: norms, activation, sums, selection.
 
 #include <numbers>
 
@@ -9,68 +9,33 @@ namespace {
 
 class RowsContract : public OpsContract {};
 
+Doubles exact_norms(const Doubles& x, const Floats& weight) {
+  Doubles out;
+  const size_t width = weight.size();
+  for (size_t begin = 0; begin < x.size(); begin += width) {
+    double squares = 0;
+    for (size_t i = 0; i < width; ++i) squares += x[begin + i] * x[begin + i];
+    const double root = std::sqrt(squares / static_cast<double>(width) + 1e-5);
+    for (size_t i = 0; i < width; ++i) out.push_back(x[begin + i] / root * static_cast<double>(weight[i]));
+  }
+  return out;
+}
+
 TEST_P(RowsContract, AnRmsNormDividesByTheRootOfTheMeanSquare) {
   for (uint64_t seed = 0; seed < 12; ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     Random random(seed);
-    const int n_rows = random.between(0, 9), width = random.between(1, 700);
+    const int n_rows = random.between(0, 9), width = random.one_of({random.between(1, 700), 2049, 9000});
     const Floats x = random.normals(n_rows * width, 5), weight = random.normals(width);
-    Doubles want, sizes;
-    for (int r = 0; r < n_rows; ++r) {
-      double squares = 0;
-      for (int i = 0; i < width; ++i) squares += std::pow(static_cast<double>(x[r * width + i]), 2);
-      const double root = std::sqrt(squares / width + 1e-5);
-      for (int i = 0; i < width; ++i) {
-        want.push_back(static_cast<double>(x[r * width + i]) / root * static_cast<double>(weight[i]));
-        sizes.push_back(std::abs(want.back()));
-      }
-    }
+    const Doubles want = exact_norms({x.begin(), x.end()}, weight);
+    Doubles sizes;
+    for (const double value : want) sizes.push_back(std::abs(value));
     Floats out(x.size(), NAN);
     ops().rms_norm({x.data(), weight.data(), out.data(), n_rows, width, 1e-5f});
     expect_near(out, want, sizes, 1e-6);
     Floats in_place = x;
     ops().rms_norm({in_place.data(), weight.data(), in_place.data(), n_rows, width, 1e-5f});
     EXPECT_EQ(in_place, out);
-  }
-}
-
-TEST_P(RowsContract, ARotationTurnsEachPairByItsPositionAndFrequency) {
-  for (uint64_t seed = 0; seed < 20; ++seed) {
-    Random random(seed);
-    const Rope shape{.n_rows = random.between(0, 7),
-                     .n_heads = random.between(1, 9),
-                     .head_dim = random.one_of({64, 80, 96, 128, 256}),
-                     .pairs = random.one_of({RopePairs::interleaved, RopePairs::halves})};
-    const int n_rotated = random.between(0, 1) ? shape.head_dim : 2 * random.between(1, shape.head_dim / 2);
-    const int n_pairs = n_rotated / 2;
-    SCOPED_TRACE(testing::Message() << "seed " << seed << ", rotated " << n_rotated << " of " << shape.head_dim);
-    std::vector<int> positions;
-    for (int r = 0; r < shape.n_rows; ++r) positions.push_back(random.between(0, 1 << random.between(1, 17)));
-    Floats frequencies;
-    for (int i = 0; i < n_pairs; ++i)
-      frequencies.push_back(std::pow(1e4f, -2.0f * static_cast<float>(i) / static_cast<float>(n_rotated)));
-    Floats x = random.normals(shape.n_rows * shape.n_heads * shape.head_dim);
-    Doubles want(x.begin(), x.end()), sizes(x.size(), 4);
-    for (int r = 0; r < shape.n_rows; ++r) {
-      for (int h = 0; h < shape.n_heads; ++h) {
-        double* head = &want[static_cast<size_t>((r * shape.n_heads + h) * shape.head_dim)];
-        for (int i = 0; i < n_pairs; ++i) {
-          const double angle = positions[r] * static_cast<double>(frequencies[i]);
-          const int first = shape.pairs == RopePairs::halves ? i : 2 * i;
-          const int second = shape.pairs == RopePairs::halves ? i + n_pairs : 2 * i + 1;
-          const double a = head[first], b = head[second];
-          head[first] = a * std::cos(angle) - b * std::sin(angle);
-          head[second] = a * std::sin(angle) + b * std::cos(angle);
-        }
-      }
-    }
-    Rope p = shape;
-    p.x = x.data();
-    p.positions = positions.data();
-    p.inverse_frequencies = frequencies.data();
-    p.n_rotated = n_rotated;
-    ops().rope(p);
-    expect_near(x, want, sizes, 2e-7);
   }
 }
 
@@ -108,15 +73,29 @@ TEST_P(RowsContract, AnActivationOfHugeValuesIsNotLost) {
   }
 }
 
-TEST_P(RowsContract, AddAddsEachValue) {
-  for (const int n : {0, 1, 7, 8, 33, 5001}) {
-    Random random(static_cast<uint64_t>(n));
-    Floats x = random.normals(n);
-    const Floats y = random.normals(n);
-    Floats want = x;
-    for (int i = 0; i < n; ++i) want[i] += y[i];
-    ops().add({x.data(), y.data(), n});
-    EXPECT_EQ(x, want) << n;
+TEST_P(RowsContract, WhatIsAddedMayBeNormedFirstAndTheSumIsNormed) {
+  for (uint64_t seed = 0; seed < 12; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    Random random(seed);
+    const int n_rows = random.between(0, 9), width = random.one_of({random.between(1, 700), 2049, 9000});
+    const bool norms_y = seed % 2 == 1;
+    Floats x = random.normals(n_rows * width, 5);
+    const Floats y = random.normals(n_rows * width, 3), y_weight = random.normals(width),
+                 weight = random.normals(width);
+    Doubles sum(y.begin(), y.end()), sizes(x.size(), 20);
+    if (norms_y) sum = exact_norms(sum, y_weight);
+    for (size_t i = 0; i < x.size(); ++i) sum[i] += static_cast<double>(x[i]);
+    Floats out(x.size(), NAN);
+    ops().add_and_norm({.x = x.data(),
+                        .y = y.data(),
+                        .y_weight = norms_y ? y_weight.data() : nullptr,
+                        .weight = weight.data(),
+                        .out = out.data(),
+                        .n_rows = n_rows,
+                        .width = width,
+                        .epsilon = 1e-5f});
+    expect_near(x, sum, sizes, 1e-6);
+    expect_near(out, exact_norms(sum, weight), sizes, 1e-6);
   }
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "tests/support/made_up_digests.h"
+
 namespace ferry::sim {
 
 namespace {
@@ -53,12 +55,12 @@ std::vector<int> answer_to(const Request& request) {
 FakeModel::FakeModel(const std::vector<KvLayout>& layouts, int rank, std::span<std::byte> kv)
     : layout_(layouts[rank]), kv_(kv), vocabulary_(even_part(kVocabulary, static_cast<int>(layouts.size()), rank)) {}
 
-std::span<const float> FakeModel::forward(const Batch& batch, const std::function<void(int layer)>& layer_done) {
+Digests FakeModel::forward(const Batch& batch, const std::function<void(int layer)>& layer_done) {
   hash_rows(batch);
   const Range layers = layout_.shard().layers;
   for (int layer = layers.begin; layer < layers.end; ++layer) {
     write_layer(batch, layer);
-    layer_done(layer);
+    if (layer_done) layer_done(layer);
   }
   seen_.clear();
   logits_.assign(batch.logit_rows.size() * vocabulary_.size(), 0);
@@ -70,7 +72,17 @@ std::span<const float> FakeModel::forward(const Batch& batch, const std::functio
     if (!vocabulary_.contains(token)) continue;
     logits_[(seen_.size() - 1) * vocabulary_.size() + token - vocabulary_.begin] = 1;
   }
-  return logits_;
+  return digests_of(logits_, batch, vocabulary_);
+}
+
+std::span<const float> FakeModel::logits(const std::vector<int>& rows) {
+  asked_logits_.clear();
+  const std::span<const float> all = logits_;
+  for (const int row : rows) {
+    const auto part = all.subspan(row * vocabulary_.size(), vocabulary_.size());
+    asked_logits_.insert(asked_logits_.end(), part.begin(), part.end());
+  }
+  return asked_logits_;
 }
 
 uint64_t& FakeModel::cell(int page, int layer, int head, int token, bool value) const {

@@ -10,7 +10,7 @@
 #include <span>
 #include <vector>
 
-#include "core/engine/batch.h"
+#include "core/engine/digest.h"
 #include "core/engine/request.h"
 #include "core/kv/kv_layout.h"
 
@@ -34,8 +34,12 @@ class FakeModel {
   // layouts: of all ranks. `kv` outlives the model.
   FakeModel(const std::vector<KvLayout>& layouts, int rank, std::span<std::byte> kv);
 
-  // This rank's part of the logits, [n logit rows, its vocabulary]. `layer_done` is told when a layer's KV is written.
-  std::span<const float> forward(const Batch& batch, const std::function<void(int layer)>& layer_done);
+  // What there is to say of this rank's part of the logits. `layer_done`, where there is one, is told
+  // when a layer's KV is written.
+  Digests forward(const Batch& batch, const std::function<void(int layer)>& layer_done);
+
+  // Of the latest batch, these of its logit rows: [rows, its vocabulary].
+  std::span<const float> logits(const std::vector<int>& rows);
 
   // For each logit row, a digest of the KV it was computed from. Equal on all ranks, unless one has other KV.
   std::span<const uint64_t> seen() const { return seen_; }
@@ -54,7 +58,8 @@ class FakeModel {
   const Range vocabulary_;
   std::vector<uint64_t> histories_;  // [n_rows]
   std::vector<uint64_t> seen_;       // [n logit rows]
-  std::vector<float> logits_;
+  std::vector<float> logits_;        // [n logit rows, its vocabulary]
+  std::vector<float> asked_logits_;
 };
 
 }  // namespace ferry::sim

@@ -54,6 +54,8 @@ std::vector<RequestPlan> requests_of(Random& random) {
     std::vector<int> prompt = random.one_of(beginnings);
     for (const int token : tokens_of(random, random.between(1, 7))) prompt.push_back(token);
     r.request = {.prompt = prompt, .max_tokens = random.between(1, 6), .ignore_eos = random.chance(0.3)};
+    // Some tokens are chosen from whole logits: the same ones.
+    if (prompt.size() % 3 == 0) r.request.sampling.logit_bias = {{.id = prompt.back(), .bias = 0.25f}};
     r.budget = random.chance(0.2) ? random.between(milliseconds(5), milliseconds(60))
                                   : random.between(milliseconds(100), milliseconds(500));
     if (random.chance(0.12)) {

@@ -30,8 +30,9 @@ SimGroup::Seat::Seat(const wire::GroupInfo& info, int number, SimLink& rank_link
       link(rank_link),
       layout(info.layouts[number]),
       model(info.layouts, number, link.memory()),
-      shipper(number, info.layouts, link, clock),
-      rank([this](const Batch& batch, const LayerDone& done) { return model.forward(batch, done); },
+      shipper(number, info.layouts, {link, device}, clock),
+      rank({.batch = [this](const Batch& batch, const LayerDone& done) { return model.forward(batch, done); },
+            .logits = {}},  // what ranks say to each other, the simulation carries
            info.layouts[number], kVocabulary, place, shipper) {}
 
 SimGroup::SimGroup(const Surroundings& around, Life life, Fabric& fabric, Switchboard& switchboard)
@@ -143,46 +144,57 @@ void SimGroup::begin(Step step) {
 }
 
 void SimGroup::execute(Seat& seat) {
-  seat.logits = seat.rank.execute(*step_);
+  seat.rank.execute(*step_);
   seat.shipper.progress();
 }
 
 void SimGroup::finish() {
-  StepResult result = {.logits = all_logits()};
+  check_seen();
+  StepResult result;
+  std::vector<Digests> digests;
   for (Seat& seat : seats_) {
     result.receipts.push_back(seat.rank.receipt(*step_, step_bytes_));
     for (const OpenedChannel& opened : result.receipts.back().opened) {
       seat.groups[SimLink::channel_at(opened.address)] = opened.group;
     }
     check_verified(result.receipts.back());
+    digests.push_back(std::move(result.receipts.back().digests));
   }
+  result.digests = merged(digests, step_->batch);
+  const std::vector<int> asked = engine_.choose(result.digests);
+  if (!asked.empty() && !step_->batch.may_ask) throw Violation(str(plan_.name, " asks for logits that nobody keeps"));
   const bool last = step_->last;
   step_.reset();
-  engine_.finish(result);
+  engine_.finish(result, asked_logits(asked));
   speak();
   check_pages();
   if (last) return process_.end();
   turn();
 }
 
-// Ranks hold parts of the vocabulary; all must have computed from the same KV.
-std::span<const float> SimGroup::all_logits() {
-  const auto n_rows = static_cast<int>(step_->batch.logit_rows.size());
-  logits_.clear();
-  if (n_rows == 0) return logits_;
-  for (int row = 0; row < n_rows; ++row) {
-    for (const Seat& seat : seats_) {
-      if (seat.model.seen()[row] != seats_[0].model.seen()[row]) {
-        throw Violation(str("ranks of ", plan_.name, " see different KV of one sequence"));
-      }
-      const auto part = seat.logits.subspan(row * seat.model.vocabulary().size(), seat.model.vocabulary().size());
-      logits_.insert(logits_.end(), part.begin(), part.end());
+// Ranks hold parts of the vocabulary.
+std::vector<float> SimGroup::asked_logits(const std::vector<int>& rows) {
+  std::vector<float> logits;
+  for (const int row : rows) {
+    for (Seat& seat : seats_) {
+      const auto part = seat.model.logits({row});
+      logits.insert(logits.end(), part.begin(), part.end());
     }
   }
-  return logits_;
+  return logits;
 }
 
 // ---- invariants
+
+// All must have computed from the same KV.
+void SimGroup::check_seen() const {
+  for (size_t row = 0; row < step_->batch.logit_rows.size(); ++row) {
+    for (const Seat& seat : seats_) {
+      if (seat.model.seen()[row] != seats_[0].model.seen()[row])
+        throw Violation(str("ranks of ", plan_.name, " see different KV of one sequence"));
+    }
+  }
+}
 
 void SimGroup::check_landing(const Seat& seat, ChannelId channel, const Piece& piece) const {
   const auto group = seat.groups.find(channel);

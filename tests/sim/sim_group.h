@@ -13,6 +13,7 @@
 #include "core/engine/engine.h"
 #include "core/engine/rank.h"
 #include "core/handoff/shipper.h"
+#include "kernels/cpu/host_device.h"
 #include "tests/sim/fake_model.h"
 #include "tests/sim/sim_control.h"
 #include "tests/sim/sim_link.h"
@@ -45,6 +46,7 @@ class SimGroup {
     int rank() const override { return rank_; }
     int size() const override { return size_; }
     void all_reduce_sum(std::span<float>) override { std::abort(); }
+    bool in_stream() const override { return false; }
     void gather(std::span<const float>, std::span<float>) override { std::abort(); }
     std::vector<std::string> gather_bytes(const std::string&) override { std::abort(); }
     void broadcast(std::string&, const std::function<void()>&) override { std::abort(); }
@@ -57,11 +59,11 @@ class SimGroup {
     Place place;
     SimLink& link;
     const KvLayout layout;
+    HostDevice device;
     FakeModel model;
     Shipper shipper;
     Rank rank;
     std::map<ChannelId, GroupId> groups;  // who writes through a channel
-    std::span<const float> logits;        // of the step that runs
   };
 
   void tick();
@@ -72,7 +74,8 @@ class SimGroup {
   void begin(Step step);
   void execute(Seat& seat);
   void finish();
-  std::span<const float> all_logits();
+  void check_seen() const;
+  std::vector<float> asked_logits(const std::vector<int>& rows);
   void check_landing(const Seat& seat, ChannelId channel, const Piece& piece) const;
   void check_verified(const StepReceipt& receipt) const;
   void check_step() const;
@@ -94,7 +97,6 @@ class SimGroup {
   std::multiset<Instant> deadlines_;  // of what the router asked for
   std::optional<Step> step_;          // that runs
   std::string step_bytes_;
-  std::vector<float> logits_;
 };
 
 }  // namespace ferry::sim

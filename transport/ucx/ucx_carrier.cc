@@ -15,6 +15,8 @@ namespace {
 std::string family_of(const std::string& transport) {
   for (const char* shm : {"self", "sysv", "posix", "xpmem", "cma", "knem"})
     if (transport == shm) return "shm";
+  for (const char* cuda : {"cuda_ipc", "cuda_copy", "gdr_copy"})
+    if (transport == cuda) return "cuda";
   for (const char* rdma : {"rc", "dc", "ud"})
     if (transport.starts_with(rdma)) return "rdma";
   return transport;
@@ -52,6 +54,14 @@ std::vector<Lane> lanes_in(const std::string& info) {
 }  // namespace
 
 std::string carrier_of(ucp_ep_h endpoint) { return carrier_in(info_of(endpoint)); }
+std::string carrier_of_card(ucp_ep_h endpoint) { return carrier_of_card_in(info_of(endpoint)); }
+
+std::string carrier_of_card_in(std::string_view endpoint_info) {
+  const std::vector<Lane> lanes = lanes_in(std::string(endpoint_info));
+  const bool by_itself =
+      std::any_of(lanes.begin(), lanes.end(), [](const Lane& lane) { return lane.family == "cuda"; });
+  return by_itself ? "cuda" : carrier_in(endpoint_info);
+}
 
 std::string carrier_in(std::string_view endpoint_info) {
   // #   put[0]: 0..<short>..4294967296..<bcopy>..(inf)

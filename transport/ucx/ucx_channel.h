@@ -29,8 +29,10 @@
 namespace ferry {
 
 struct UcxCommon {  // to the channels of a link
-  UcxCommon(UcxContext its_context, size_t memory_bytes)
-      : context(std::move(its_context)), memory(context.get(), memory_bytes) {}
+  UcxCommon(UcxContext its_context, const UcxOptions& options)
+      : context(std::move(its_context)),
+        memory(options.card_memory.empty() ? UcxMemory(context.get(), options.memory_bytes)
+                                           : UcxMemory(context.get(), options.card_memory)) {}
 
   UcxContext context;
   UcxMemory memory;

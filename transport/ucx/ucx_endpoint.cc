@@ -54,7 +54,10 @@ void UcxEndpoint::introduce() {
   });
 }
 
-std::string UcxEndpoint::transport() const { return endpoint_ ? carrier_of(endpoint_) : "none"; }
+std::string UcxEndpoint::transport(ucs_memory_type_t memory) const {
+  if (!endpoint_) return "none";
+  return memory == UCS_MEMORY_TYPE_CUDA ? carrier_of_card(endpoint_) : carrier_of(endpoint_);
+}
 
 void UcxEndpoint::accept_key(const std::string& bytes) {
   if (!usable_ || key_) return;
@@ -72,8 +75,10 @@ void UcxEndpoint::put(const UcxMemory& from, const Piece& piece) {
     return;
   }
   ucp_request_param_t params;  // not cleared: a put over shared memory may take less time than that
-  params.op_attr_mask = UCP_OP_ATTR_FIELD_MEMH | UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA;
+  params.op_attr_mask =
+      UCP_OP_ATTR_FIELD_MEMH | UCP_OP_ATTR_FIELD_MEMORY_TYPE | UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA;
   params.memh = from.handle();
+  params.memory_type = from.type();
   params.cb.send = &UcxEndpoint::put_ended;
   params.user_data = this;
   has_put_ = true;

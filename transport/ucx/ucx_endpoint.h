@@ -29,9 +29,9 @@ class UcxEndpoint {
   UcxEndpoint& operator=(const UcxEndpoint&) = delete;
 
   const UcxAddress& peer() const { return peer_; }
-  bool usable() const { return usable_; }  // neither failed nor closed
-  std::string transport() const;
-  bool shares_memory() const { return shares_memory_; }  // true until it is known
+  bool usable() const { return usable_; }                 // neither failed nor closed
+  std::string transport(ucs_memory_type_t memory) const;  // what carries puts from such memory
+  bool shares_memory() const { return shares_memory_; }   // true until it is known
 
   void accept_key(const std::string& key);
   void put(const UcxMemory& from, const Piece& piece);

@@ -5,6 +5,9 @@
 
 #include <memory>
 
+#include "transport/ucx/ucx_handles.h"
+#include "transport/ucx/ucx_settings.h"
+
 namespace ferry {
 namespace {
 
@@ -55,6 +58,14 @@ std::string ucx_version() {
   unsigned major = 0, minor = 0, release = 0;
   ucp_get_version(&major, &minor, &release);
   return std::to_string(major) + "." + std::to_string(minor) + "." + std::to_string(release);
+}
+
+bool ucx_knows_cuda() {
+  const UcxContext context = open_ucx_context(ucx_settings({}));
+  ucp_context_attr_t attributes{};
+  attributes.field_mask = UCP_ATTR_FIELD_MEMORY_TYPES;
+  need_ucx(ucp_context_query(context.get(), &attributes), "tell which memory it knows");
+  return (attributes.memory_types & (uint64_t{1} << UCS_MEMORY_TYPE_CUDA)) != 0;
 }
 
 std::vector<UcxTransport> ucx_transports() {

@@ -14,6 +14,9 @@ struct UcxTransport {
   bool operator==(const UcxTransport&) const = default;
 };
 
+// Whether UCX reads and writes memory of a CUDA card on this machine.
+bool ucx_knows_cuda();
+
 // Transports of memory domains that can be opened; those that cannot are left out, as UCX leaves them out.
 std::vector<UcxTransport> ucx_transports();
 

@@ -33,7 +33,7 @@ class UcxLink final : public KvLink {
   void flush(PeerId peer, uint64_t tag) override;
   void send(PeerId peer, std::string_view message) override;
   std::optional<LinkEvent> poll() override;
-  std::string transport(PeerId peer) const override { return connected(peer).transport(); }
+  std::string transport(PeerId peer) const override { return connected(peer).transport(common_.memory.type()); }
   LinkCounters counters() const override { return common_.counters; }
 
  private:
@@ -57,7 +57,7 @@ class UcxLink final : public KvLink {
 
 UcxContext context_for(const UcxOptions& options) { return open_ucx_context(ucx_settings(options)); }
 
-UcxLink::UcxLink(const UcxOptions& options) : common_(context_for(options), options.memory_bytes) {}
+UcxLink::UcxLink(const UcxOptions& options) : common_(context_for(options), options) {}
 
 UcxLink::~UcxLink() {
   while (!channels_.empty()) close(channels_.begin()->first);
@@ -158,7 +158,8 @@ void require_machine_for(const UcxOptions& options) {
   if (options.transport == Transport::rdma && !has_rdma)
     throw Error("transport rdma: this machine has no RDMA device (/sys/class/infiniband); load its driver, or use tcp");
   const bool may_use_rdma = options.transport == Transport::rdma || options.transport == Transport::automatic;
-  if (has_rdma && may_use_rdma) require_lockable(options.memory_bytes, lock_limit_bytes());
+  if (has_rdma && may_use_rdma && options.card_memory.empty())
+    require_lockable(options.memory_bytes, lock_limit_bytes());
 }
 
 }  // namespace

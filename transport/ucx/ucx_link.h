@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,7 +23,7 @@
 namespace ferry {
 
 struct UcxOptions {
-  enum class Transport : uint8_t { automatic, shm, tcp, rdma, kLast = rdma };
+  enum class Transport : uint8_t { automatic, shm, tcp, rdma, cuda, kLast = cuda };
   struct Setting {  // named as in `ucx_info -c`, without "UCX_"
     std::string name = {};
     std::string value = {};
@@ -33,6 +34,9 @@ struct UcxOptions {
   std::vector<std::string> devices = {};  // network devices as UCX names them: "eth0", "mlx5_0:1"; none: all
   std::vector<Setting> extra = {};        // win over what the transport implies
   size_t memory_bytes = 0;
+  // The KV memory is this, of a CUDA card, instead of memory that UCX allocates: put, and written, without a copy on
+  // the way. Only where UCX knows such memory (ucx_info.h); it outlives the link.
+  std::span<std::byte> card_memory = {};
 };
 
 std::unique_ptr<KvLink> make_ucx_link(const UcxOptions& options);  // Error when UCX or the machine cannot

@@ -42,6 +42,20 @@ UcxMemory::UcxMemory(ucp_context_h context, size_t bytes) : handle_(nullptr, Unm
   span_ = {static_cast<std::byte*>(begin), bytes};
 }
 
+UcxMemory::UcxMemory(ucp_context_h context, std::span<std::byte> of_card)
+    : handle_(nullptr, Unmap{context}), span_(of_card), type_(UCS_MEMORY_TYPE_CUDA) {
+  ucp_mem_map_params_t params{};
+  params.field_mask =
+      UCP_MEM_MAP_PARAM_FIELD_ADDRESS | UCP_MEM_MAP_PARAM_FIELD_LENGTH | UCP_MEM_MAP_PARAM_FIELD_MEMORY_TYPE;
+  params.address = of_card.data();
+  params.length = of_card.size();
+  params.memory_type = type_;
+  ucp_mem_h memory = nullptr;
+  need_ucx(ucp_mem_map(context, &params, &memory),
+           str("register ", of_card.size() >> 20, " MiB of a card's memory (nvidia_peermem, dma-buf?)"));
+  handle_.reset(memory);
+}
+
 std::string UcxMemory::packed_key() const {
   void* key = nullptr;
   size_t bytes = 0;

@@ -1,6 +1,6 @@
 #pragma once
-// A rank's KV memory: allocated by UCX, so that processes of the same host can map it, and registered with every
-// device.
+// A rank's KV memory, registered with every device: allocated by UCX, so that processes of the same host can map it; or
+// a CUDA card's.
 
 #include <ucp/api/ucp.h>
 
@@ -14,9 +14,12 @@ namespace ferry {
 
 class UcxMemory {
  public:
-  UcxMemory(ucp_context_h context, size_t bytes);  // the context outlives it
+  // The context outlives it.
+  UcxMemory(ucp_context_h context, size_t bytes);
+  UcxMemory(ucp_context_h context, std::span<std::byte> of_card);
 
   std::span<std::byte> span() const { return span_; }
+  ucs_memory_type_t type() const { return type_; }
   ucp_mem_h handle() const { return handle_.get(); }
   std::string packed_key() const;  // lets a peer write
 
@@ -28,6 +31,7 @@ class UcxMemory {
 
   std::unique_ptr<std::remove_pointer_t<ucp_mem_h>, Unmap> handle_;
   std::span<std::byte> span_;
+  ucs_memory_type_t type_ = UCS_MEMORY_TYPE_HOST;
 };
 
 }  // namespace ferry

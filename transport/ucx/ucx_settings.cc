@@ -17,21 +17,24 @@ std::string joined_by_comma(const std::vector<std::string>& items) {
   return result;
 }
 
-std::string transports_of(Transport transport) {
+std::string transports_of(Transport transport, bool of_card) {
   switch (transport) {
     case Transport::automatic:
+    case Transport::cuda:
       return "all";
     case Transport::shm:
       return "self,sysv,posix,cma";
     case Transport::tcp:
       return "self,tcp";
     case Transport::rdma:
-      return "self,rc";  // stands for every RC transport and the UD that its wire-up needs
+      return of_card ? "self,rc,cuda" : "self,rc";  // stands for every RC transport and the UD that its wire-up needs
   }
   return "all";
 }
 
-bool may_use(Transport chosen, Transport transport) { return chosen == Transport::automatic || chosen == transport; }
+bool may_use(Transport chosen, Transport transport) {
+  return chosen == Transport::automatic || chosen == Transport::cuda || chosen == transport;
+}
 
 // Shared memory counts as unable to notice the death of a peer unless it is told to. Since we ask for endpoints that
 // notice, UCX would quietly choose TCP between two processes of one host.
@@ -50,7 +53,7 @@ void add_tcp(std::vector<Setting>& settings) {
 }  // namespace
 
 std::vector<Setting> ucx_settings(const UcxOptions& options) {
-  std::vector<Setting> settings{{"TLS", transports_of(options.transport)}};
+  std::vector<Setting> settings{{"TLS", transports_of(options.transport, !options.card_memory.empty())}};
   // How often UCX looks whether the peers that are silent still live.
   settings.push_back({"KEEPALIVE_INTERVAL", "500ms"});
   if (may_use(options.transport, Transport::shm)) add_shm(settings);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <numeric>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "core/base/check.h"
@@ -22,6 +23,18 @@ struct Warp {
   std::vector<int> waiting;         // threads
 };
 
+struct Copy {
+  std::byte* to = nullptr;
+  const std::byte* from = nullptr;  // null: zeros
+};
+constexpr size_t kCopyBytes = 16;
+
+// What a thread's asynchronous copies have not brought yet.
+struct Copies {
+  std::vector<Copy> open;  // of no group yet
+  std::deque<std::vector<Copy>> groups;
+};
+
 // The block that runs. Its parts are kept from one block to the next.
 class Block {
  public:
@@ -33,6 +46,8 @@ class Block {
     check(n_bytes <= n_shared_, "a kernel uses no more shared memory than its launch named");
     return shared_.get();
   }
+  void begin_copy(const Copy& copy);
+  Copies& copies() { return copies_[static_cast<size_t>(thread_)]; }
   void meet();
   Words meet(Meeting kind, const Words& mine, void (*compute)(WarpWords&));
 
@@ -47,6 +62,7 @@ class Block {
   std::mt19937_64 random_;
   std::deque<Fiber> fibers_;
   std::vector<Warp> warps_;
+  std::vector<Copies> copies_;  // of each thread
   std::vector<int> ready_;
   std::vector<int> at_barrier_;
   std::unique_ptr<std::byte[]> shared_;
@@ -63,6 +79,7 @@ Block& block() {
 void Block::prepare(const cuda::LaunchShape& shape, const std::function<void()>& kernel_thread) {
   n_threads_ = shape.n_threads;
   while (static_cast<int>(fibers_.size()) < n_threads_) fibers_.emplace_back();
+  copies_.assign(static_cast<size_t>(n_threads_), {});
   warps_.resize(static_cast<size_t>(cuda::parts_of(n_threads_, kWarp)));
   ready_.resize(static_cast<size_t>(n_threads_));
   std::iota(ready_.begin(), ready_.end(), 0);
@@ -90,6 +107,15 @@ void Block::run(const cuda::LaunchShape& shape, const std::function<void()>& ker
 void Block::wake(std::vector<int>& waiting) {
   ready_.insert(ready_.end(), waiting.begin(), waiting.end());
   waiting.clear();
+}
+
+void Block::begin_copy(const Copy& copy) {
+  const auto aligned = [](const std::byte* at) { return reinterpret_cast<uintptr_t>(at) % kCopyBytes == 0; };
+  check(copy.to >= shared_.get() && copy.to + kCopyBytes <= shared_.get() + n_shared_ && aligned(copy.to) &&
+            aligned(copy.from),
+        "a copy of 16 aligned bytes ends in shared memory");
+  std::memset(copy.to, 0xff, kCopyBytes);
+  copies().open.push_back(copy);
 }
 
 void Block::meet() {
@@ -133,6 +159,18 @@ void run(const cuda::LaunchShape& shape, const std::function<void()>& kernel_thr
 }
 
 std::byte* shared_memory(size_t n_bytes) { return block().shared(n_bytes); }
+void begin_copy(std::byte* to_shared, const std::byte* from) { block().begin_copy({to_shared, from}); }
+void end_copy_group() { block().copies().groups.push_back(std::exchange(block().copies().open, {})); }
+void finish_copies(size_t n_newest_left) {
+  std::deque<std::vector<Copy>>& groups = block().copies().groups;
+  for (; groups.size() > n_newest_left; groups.pop_front()) {
+    for (const Copy& copy : groups.front()) {
+      if (copy.from != nullptr) std::memcpy(copy.to, copy.from, kCopyBytes);
+      if (copy.from == nullptr) std::memset(copy.to, 0, kCopyBytes);
+    }
+  }
+}
+
 void meet_block() { block().meet(); }
 Words meet_warp(Meeting kind, const Words& mine, void (*compute)(WarpWords&)) {
   return block().meet(kind, mine, compute);

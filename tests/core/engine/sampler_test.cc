@@ -5,6 +5,8 @@
 #include <cmath>
 #include <random>
 
+#include "tests/support/made_up_digests.h"
+
 namespace ferry {
 namespace {
 
@@ -73,6 +75,133 @@ TEST(Sampler, AnAttemptThatGoesOnChoosesWhatTheFirstOneWouldHave) {
     rest.n_told = 2;
     EXPECT_EQ(choose(logits, rest, tokens).id, choose(logits, request, tokens).id) << "seed " << seed;
   }
+}
+
+TEST(Sampler, WhatIsNoNumberIsNeverChosen) {
+  EXPECT_EQ(choose({NAN, 1, NAN, 0}, {.prompt = {0}}, {0}).id, 1);
+  Request request = {.prompt = {0}};
+  request.sampling.temperature = 1;
+  for (request.sampling.seed = 0; request.sampling.seed < 40; ++request.sampling.seed) {
+    EXPECT_NE(choose({NAN, 1, NAN, 0}, request, {0}).id % 2, 0) << "seed " << request.sampling.seed;
+  }
+}
+
+// ---- from digests
+
+// Of one row of logits, cut for that many ranks. Sums are off by `error`, relative.
+RowDigest digest_of(const std::vector<float>& logits, int n_ranks, const DigestNeeds& needs, double error = 0) {
+  const Batch batch = {.logit_rows = {0}, .n_best = needs.n_best, .scales = {needs.scale}};
+  std::vector<Digests> parts;
+  for (int rank = 0; rank < n_ranks; ++rank) {
+    const Range vocabulary = even_part(static_cast<int>(logits.size()), n_ranks, rank);
+    const auto part =
+        std::span(logits).subspan(static_cast<size_t>(vocabulary.begin), static_cast<size_t>(vocabulary.size()));
+    parts.push_back(digests_of(part, batch, vocabulary));
+    for (float& sum : parts.back().sums) sum = static_cast<float>(sum * (1 + error));
+  }
+  return merged(parts, batch)[0];
+}
+
+template <class T>
+T one_of(std::mt19937& random, std::initializer_list<T> values) {
+  return values.begin()[random() % values.size()];
+}
+
+std::vector<float> random_logits(std::mt19937& random) {
+  std::normal_distribution<float> normal(0, one_of(random, {0.3f, 2.0f, 5.0f}));
+  std::vector<float> logits(1 + random() % one_of(random, {40, 300, 3000}));
+  const bool coarse = random() % 4 == 0;  // many are equal
+  for (float& logit : logits) logit = coarse ? std::round(normal(random)) : normal(random);
+  return logits;
+}
+
+Request random_request(std::mt19937& random, int n_vocab) {
+  Request request = {
+      .prompt = {0}, .min_tokens = one_of(random, {0, 0, 0, 9}), .n_logprobs = one_of(random, {-1, 0, 5, 20})};
+  request.n_logprobs = std::min(request.n_logprobs, n_vocab);
+  Sampling& sampling = request.sampling;
+  sampling.seed = random();
+  sampling.temperature = one_of(random, {0.0f, 0.2f, 0.7f, 1.0f, 1.0f, 1.8f});
+  sampling.top_k = one_of(random, {0, 0, 0, 1, 20, 63, 64, 100});
+  sampling.top_p = one_of(random, {1.0f, 1.0f, 0.95f, 0.9f, 0.3f});
+  sampling.min_p = one_of(random, {0.0f, 0.0f, 0.0f, 0.02f, 0.3f});
+  if (random() % 8 == 0) sampling.presence_penalty = 1;
+  return request;
+}
+
+void expect_same(const Token& got, const Token& want) {
+  EXPECT_EQ(got.id, want.id);
+  EXPECT_NEAR(got.logprob, want.logprob, 1e-4);
+  ASSERT_EQ(got.top.size(), want.top.size());
+  for (size_t i = 0; i < want.top.size(); ++i) {
+    EXPECT_EQ(got.top[i].id, want.top[i].id);
+    EXPECT_NEAR(got.top[i].logprob, want.top[i].logprob, 1e-4);
+  }
+}
+
+TEST(Sampler, ADigestGivesTheTokenOfWholeLogitsOrNone) {
+  int n_tokens = 0;
+  for (unsigned seed = 0; seed < 2000; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    std::mt19937 random(seed);
+    const std::vector<float> logits = random_logits(random);
+    const Request request = random_request(random, static_cast<int>(logits.size()));
+    const std::vector<int> tokens = {0, 1}, ends = logits.size() > 6 ? std::vector<int>{kEnd, 6} : std::vector<int>{};
+    const DigestNeeds needs = needs_of(request, tokens, ends);
+    const Token want = next_token(logits, request, tokens, ends);
+    for (int n_ranks = 1; n_ranks <= std::min<int>(4, static_cast<int>(logits.size())); ++n_ranks) {
+      const double error = kSumTolerance * (static_cast<double>(random() % 201) / 100 - 1);
+      const auto got = next_token(digest_of(logits, n_ranks, needs, error), request, tokens, ends);
+      EXPECT_TRUE(got.has_value() || needs.may_ask);
+      if (got) expect_same(*got, want);
+      n_tokens += got.has_value();
+    }
+    if (HasFailure()) return;
+  }
+  EXPECT_GT(n_tokens, 4 * 2000 * 3 / 5) << "most need no whole logits";
+}
+
+TEST(Sampler, ALargerDigestThanARowNeedsGivesTheSame) {
+  std::mt19937 random(1);
+  for (int n = 0; n < 100; ++n) {
+    const std::vector<float> logits = random_logits(random);
+    const auto token =
+        next_token(digest_of(logits, 1, {.n_best = kMostBest}), {.prompt = {0}}, std::vector<int>{0}, {});
+    ASSERT_TRUE(token.has_value());
+    EXPECT_EQ(token->id, choose(logits, {.prompt = {0}}, {0}).id);
+  }
+}
+
+// The others are so likely that the draw is for the first one by a hair's breadth.
+TEST(Sampler, ADigestDoesNotDecideWhatItsSumsAreNotExactEnoughFor) {
+  Request request = {.prompt = {0}};
+  request.sampling = {.temperature = 1, .seed = 5};
+  const std::vector<int> tokens = {0};
+  const auto logits_at = [](float others) {
+    std::vector<float> logits(100, others);
+    logits[0] = 0;
+    return logits;
+  };
+  float low = -20, high = -1e-3f;
+  ASSERT_EQ(choose(logits_at(low), request, tokens).id, 0);
+  ASSERT_NE(choose(logits_at(high), request, tokens).id, 0);
+  while (high - low > 1e-6f) {
+    const float middle = (low + high) / 2;
+    (choose(logits_at(middle), request, tokens).id == 0 ? low : high) = middle;
+  }
+  const auto token_at = [&](float others) {
+    return next_token(digest_of(logits_at(others), 2, needs_of(request, tokens, {})), request, tokens, {});
+  };
+  EXPECT_FALSE(token_at(low).has_value());
+  EXPECT_FALSE(token_at(high).has_value());
+  EXPECT_TRUE(token_at(low - 1e-2f).has_value());
+}
+
+TEST(Sampler, OneGreedyTokenNeedsTheBestAlone) {
+  const Request greedy = {.prompt = {0}};
+  const DigestNeeds needs = needs_of(greedy, std::vector<int>{0}, std::vector<int>{kEnd});
+  EXPECT_EQ(needs.n_best, 1);
+  EXPECT_FALSE(needs.may_ask);
 }
 
 }  // namespace

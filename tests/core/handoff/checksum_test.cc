@@ -27,10 +27,10 @@ class Checksums : public testing::Test {
     return &memory[layout.offset(pages[token / kPageTokens], layer, head) + token % kPageTokens * layout.token_bytes()];
   }
   uint64_t sum_here(wire::Verify verify, int layer, Range tokens) const {
-    return checksum(verify, {layout, here, here_pages}, layer, {0, 3}, tokens);
+    return checksum(verify, {layout, here, here_pages}, {layer, {0, 3}, tokens});
   }
   uint64_t sum_there(wire::Verify verify, int layer, Range tokens) const {
-    return checksum(verify, {layout, there, there_pages}, layer, {0, 3}, tokens);
+    return checksum(verify, {layout, there, there_pages}, {layer, {0, 3}, tokens});
   }
 
   const KvLayout layout{{.layers = {0, 2}, .heads = {0, 3}}, kPageTokens, 8, KvDtype::f32, kPages};

@@ -26,7 +26,7 @@ class Reading {
         layout_(shards_of({slice_}, file.config.n_layers)[0], 4, file.config.head_dim, KvDtype::f16, kPages),
         kv_(ops.device(), layout_.bytes()),
         model_(file.config, slice_, load_weights(file.tensors, file.config, slice_, ops),
-               {.max_rows = 64, .max_logit_rows = 1}, ops, alone_) {}
+               {.max_rows = 64, .max_logit_rows = 1, .max_pages = kPages}, ops, alone_) {}
 
   // The logits after the last of these tokens.
   std::vector<float> logits_after(const std::vector<int>& tokens) {
@@ -40,7 +40,9 @@ class Reading {
     for (size_t i = 0; i < batch.pages.size(); ++i) batch.pages[i] = static_cast<int>(i * 7 % kPages);
     batch.page_begin.push_back(static_cast<int>(batch.pages.size()));
     batch.logit_rows = {batch.n_rows() - 1};
-    const auto logits = model_.forward(batch, layout_, {kv_.data(), kv_.size()}, [](int) {});
+    const Digests digests = model_.forward(batch, layout_, {kv_.data(), kv_.size()}, {});
+    const auto logits = model_.logits({0});
+    EXPECT_EQ(digests.ids, std::vector<int>{static_cast<int>(std::ranges::max_element(logits) - logits.begin())});
     return {logits.begin(), logits.end()};
   }
 
@@ -55,39 +57,50 @@ class Reading {
   int n_tokens_ = 0;
 };
 
-TEST(WholeModel, EveryFamilyGivesTheLogitsOfTheReference) {
-  for (const std::string family : {"llama", "qwen2", "qwen3"}) {
-    SCOPED_TRACE(family);
-    TinyModel tiny;
-    tiny.family = family;
-    tiny.n_heads = 6;
-    tiny.type = TensorType::q4_1;
-    const TinyFile file(tiny);
-    const auto reference_ops = make_reference_ops(), cuda_ops = make_cuda_ops({});
-    Reading reference(*file, *reference_ops), cuda(*file, *cuda_ops);
-    std::mt19937 random(3);
-    for (const int n_tokens : {9, 1, 1, 17, 1}) {
-      std::vector<int> tokens(static_cast<size_t>(n_tokens));
-      for (int& token : tokens) token = static_cast<int>(random() % 300);
-      const std::vector<float> want = reference.logits_after(tokens), got = cuda.logits_after(tokens);
-      ASSERT_EQ(got.size(), want.size());
-      const float largest = std::abs(*std::ranges::max_element(want, {}, [](float x) { return std::abs(x); }));
-      // f16 pages: values that round to different neighbours differ by 2⁻¹¹.
-      for (size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], want[i], 1e-3f * largest) << i;
-    }
+// Step after step, within `tolerance` times the largest logit.
+void expect_logits_of_the_reference(const std::string& family, Products products, float tolerance) {
+  SCOPED_TRACE(family);
+  TinyModel tiny;
+  tiny.family = family;
+  tiny.n_heads = 6;
+  tiny.type = TensorType::q4_1;
+  const TinyFile file(tiny);
+  const auto reference_ops = make_reference_ops(), cuda_ops = make_cuda_ops({.products = products});
+  Reading reference(*file, *reference_ops), cuda(*file, *cuda_ops);
+  std::mt19937 random(3);
+  for (const int n_tokens : {9, 1, 1, 17, 1}) {
+    std::vector<int> tokens(static_cast<size_t>(n_tokens));
+    for (int& token : tokens) token = static_cast<int>(random() % 300);
+    const std::vector<float> want = reference.logits_after(tokens), got = cuda.logits_after(tokens);
+    ASSERT_EQ(got.size(), want.size());
+    const float largest = std::abs(*std::ranges::max_element(want, {}, [](float x) { return std::abs(x); }));
+    for (size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], want[i], tolerance * largest) << i;
   }
+}
+
+TEST(WholeModel, EveryFamilyGivesTheLogitsOfTheReference) {
+  // f16 pages: values that round to different neighbours differ by 2⁻¹¹.
+  for (const char* family : {"llama", "qwen2", "qwen3"}) expect_logits_of_the_reference(family, Products::f32, 1e-3f);
+}
+
+TEST(WholeModel, EveryFamilyGivesAboutTheLogitsOfTheReferenceWhereActivationsAreRounded) {
+  // Roundings of 2⁻⁹ in every product of a few layers.
+  for (const char* family : {"llama", "qwen2", "qwen3"})
+    expect_logits_of_the_reference(family, Products::bf16, 0x1p-5f);
 }
 
 TEST(WholeModel, TheDemoModelSaysThatTheCapitalOfFranceIsParis) {
   FERRY_DEMO_MODEL_OR_SKIP(path);
   const ModelFile file(path);
-  const auto ops = make_cuda_ops({});
-  Reading run(file, *ops);
-  std::vector<int> next = {504, 3575, 282, 4649, 314};  // raw-capital in tests/data/golden-smollm2-….jsonl
-  for (const int want : {7042, 30}) {
-    const std::vector<float> logits = run.logits_after(next);
-    next = {static_cast<int>(std::ranges::max_element(logits) - logits.begin())};
-    EXPECT_EQ(next[0], want);
+  for (const Products products : {Products::f32, Products::bf16}) {
+    const auto ops = make_cuda_ops({.products = products});
+    Reading run(file, *ops);
+    std::vector<int> next = {504, 3575, 282, 4649, 314};  // raw-capital in tests/data/golden-smollm2-….jsonl
+    for (const int want : {7042, 30}) {
+      const std::vector<float> logits = run.logits_after(next);
+      next = {static_cast<int>(std::ranges::max_element(logits) - logits.begin())};
+      EXPECT_EQ(next[0], want);
+    }
   }
 }
 

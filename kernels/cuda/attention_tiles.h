@@ -1,0 +1,165 @@
+#pragma once
+// What attention on tensor cores is made of: keys and values that are copied from their pages while others are
+// multiplied, and a softmax that goes along with tiles of keys. Queries, keys, values and weights are of the cache's
+// 16-bit type, all sums f32.
+
+#include <bit>
+
+#include "kernels/cuda/attention_queries.h"
+
+namespace ferry::cuda {
+
+constexpr int kTile = 16;  // rows of a, and products, of an mma
+
+// Of a row of kDims values in shared memory. 16 more than they take: the 8 rows of a matrix lie in different banks.
+template <int kDims>
+constexpr int kRowBytes = kDims * 2 + 16;
+
+template <KvDtype kType>
+__device__ __forceinline__ void multiply(float (&c)[4], const uint32_t (&a)[4], uint2 b) {
+  if constexpr (kType == KvDtype::f16) {
+    mma_f16(c, a, b);
+  } else {
+    mma_bf16(c, a, b);
+  }
+}
+
+template <KvDtype kType>
+__device__ __forceinline__ uint32_t pair_of(float low, float high) {
+  return kType == KvDtype::f16 ? f16_pair(low, high) : bf16_pair(low, high);
+}
+
+// The lane's part of 16 rows of shared memory, for load_matrices: of a, and of b turned over (queries, values) …
+template <int kDims>
+__device__ __forceinline__ SharedPlace place_of_a(std::byte (*rows)[kRowBytes<kDims>]) {
+  const int lane = static_cast<int>(threadIdx.x % kWarp);
+  return shared_place(rows[lane % 16] + lane / 16 * 16);
+}
+// … and of b as it lies (keys).
+template <int kDims>
+__device__ __forceinline__ SharedPlace place_of_b(std::byte (*rows)[kRowBytes<kDims>]) {
+  const int lane = static_cast<int>(threadIdx.x % kWarp);
+  return shared_place(rows[lane / 16 * 8 + lane % 8] + lane / 8 % 2 * 16);
+}
+
+// Where a token's keys lie, counted in rows of token_bytes from KvLayer::base on: 32 bits say that for any card.
+struct KeyPlaces {
+  Divisor page_tokens;
+  int page_rows = 0;  // from a page to the next
+  int head_rows = 0;
+  int value_rows = 0;  // from a token's keys to its values
+};
+
+// The keys of a sequence and KV head.
+struct KeyRows {
+  const KvLayer& kv;
+  const KeyPlaces& places;
+  const int* pages;  // of the sequence
+  int head = 0;
+  int end = 0;  // tokens from here on are not there
+
+  __device__ int page_of(int token) const { return token < end ? pages[places.page_tokens.quotient(token)] : -1; }
+  // -1: it is not there.
+  __device__ int place_of(int page, int token) const {
+    const int in_page = token - places.page_tokens.quotient(token) * kv.page_tokens;
+    return page < 0 ? -1 : page * places.page_rows + head * places.head_rows + in_page;
+  }
+};
+
+// Begins to copy 16 rows, `further` than the places of keys that are in shared memory. Zeros where there is none, and
+// beyond head_dim: a weight of zero times a value that is not a number would not be.
+template <int kDims>
+__device__ __forceinline__ void copy_rows(std::byte (*to)[kRowBytes<kDims>], const KvLayer& kv,
+                                          const int (&places)[kTile], int further) {
+  constexpr int kChunks = kDims / 8, kRowLanes = std::bit_ceil(static_cast<unsigned>(kChunks));  // of 16 bytes
+  constexpr int kRowsAtOnce = kWarp / kRowLanes;
+  const int lane = static_cast<int>(threadIdx.x % kWarp), first_row = lane / kRowLanes, chunk = lane % kRowLanes;
+  const std::byte* from = kv.base + chunk * 16;
+  const SharedPlace first = shared_place(to[first_row] + chunk * 16);
+  const bool in_head = chunk * 8 < kv.head_dim;
+#pragma unroll
+  for (int row = 0; row < kTile; row += kRowsAtOnce) {
+    const int place = places[first_row + row];
+    const uint64_t bytes =
+        uint64_t{static_cast<uint32_t>(max(place, 0) + further)} * static_cast<uint32_t>(kv.token_bytes);
+    if (chunk < kChunks) copy_async(first + row * kRowBytes<kDims>, from + bytes, place >= 0 && in_head);
+  }
+}
+
+// The weighted sums of values so far, of the 16 queries of a tile. A lane has of rows g and g + 8 what mma gives it.
+template <int kDims>
+struct TileSums {
+  float largest[2] = {kMasked, kMasked};  // that weights are relative to
+  float total[2] = {};                    // of weights, in the lane's columns
+  float sums[kDims / 8][4] = {};
+};
+
+// Weights are relative to the largest score so far, or to one that is smaller by less than this: it hardly ever moves
+// then, and sums are scaled as rarely. Which one a row takes depends on its own scores alone.
+constexpr float kSlack = 8;  // of base 2: weights are below 256
+
+// Scores → weights, of kN tiles of 8 keys; scores are of base 2.
+template <int kN, int kDims>
+__device__ __forceinline__ void weigh(float (&scores)[kN][4], TileSums<kDims>& rows) {
+  float factor[2], base[2];
+  bool moves = false;
+#pragma unroll
+  for (int r = 0; r < 2; ++r) {
+    float largest = kMasked;
+#pragma unroll
+    for (int n = 0; n < kN; ++n) largest = fmaxf(largest, fmaxf(scores[n][2 * r], scores[n][2 * r + 1]));
+    largest = fmaxf(largest, __shfl_xor_sync(kAllLanes, largest, 1));
+    largest = fmaxf(largest, __shfl_xor_sync(kAllLanes, largest, 2));
+    const bool larger = largest > rows.largest[r] + kSlack;
+    factor[r] = larger ? quick_exp2(rows.largest[r] - largest) : 1;
+    if (larger) rows.largest[r] = largest;
+    base[r] = rows.largest[r] == kMasked ? 0 : rows.largest[r];
+    moves |= larger;
+  }
+  if (__any_sync(kAllLanes, moves)) {
+#pragma unroll
+    for (int n = 0; n < kDims / 8; ++n) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) rows.sums[n][i] *= factor[i / 2];
+    }
+    rows.total[0] *= factor[0];
+    rows.total[1] *= factor[1];
+  }
+#pragma unroll
+  for (int n = 0; n < kN; ++n) {
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      scores[n][i] = quick_exp2(scores[n][i] - base[i / 2]);
+      rows.total[i / 2] += scores[n][i];
+    }
+  }
+}
+
+// The weights of 16 keys, two tiles of 8, as an mma's a.
+template <KvDtype kType>
+__device__ __forceinline__ void as_a(const float (&low)[4], const float (&high)[4], uint32_t (&a)[4]) {
+  a[0] = pair_of<kType>(low[0], low[1]);
+  a[1] = pair_of<kType>(low[2], low[3]);
+  a[2] = pair_of<kType>(high[0], high[1]);
+  a[3] = pair_of<kType>(high[2], high[3]);
+}
+
+// What is beyond a row's position is not seen. `first_key`: of the tile; positions of rows g and g + 8.
+template <int kN>
+__device__ __forceinline__ void mask(float (&scores)[kN][4], int first_key, int position, int later_position) {
+  const int column = first_key + static_cast<int>(threadIdx.x % 4) * 2;
+#pragma unroll
+  for (int n = 0; n < kN; ++n) {
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      if (column + n * 8 + i % 2 > (i < 2 ? position : later_position)) scores[n][i] = kMasked;
+    }
+  }
+}
+
+__device__ __forceinline__ float total_of_four_lanes(float value) {
+  value += __shfl_xor_sync(kAllLanes, value, 1);
+  return value + __shfl_xor_sync(kAllLanes, value, 2);
+}
+
+}  // namespace ferry::cuda

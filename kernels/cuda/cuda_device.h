@@ -1,0 +1,45 @@
+#pragma once
+// A card's memory: launches in one stream, copies beside them in one more each way, so that none waits for another.
+
+#include <functional>
+#include <map>
+
+#include "core/seam/device.h"
+#include "kernels/cuda/marked_stream.h"
+
+namespace ferry::cuda {
+
+class CudaDevice final : public Device {  // the card that this thread uses
+ public:
+  Stream launches() const {
+    Stream stream = launches_;
+    stream.look = &look_around_;
+    return stream;
+  }
+
+  std::byte* allocate(size_t n_bytes) override { return cuda::allocate(n_bytes); }
+  void release(std::byte* memory) noexcept override { cuda::release(memory); }
+  void upload(void* to, const void* from, size_t n_bytes) override { cuda::upload(to, from, n_bytes, launches()); }
+  void download(void* to, const void* from, size_t n_bytes) override { cuda::download(to, from, n_bytes, launches()); }
+  void* stream() const override { return launches().handle; }
+  void watch(const void* owner, Look look) override;
+
+  Mark mark() override { return {.order = kLaunches, .number = launches_.mark()}; }
+  bool reached(Mark mark) override;
+  bool pin(std::span<std::byte> memory) override { return cuda::pin(memory); }
+  void unpin(std::span<std::byte> memory) noexcept override { cuda::unpin(memory); }
+  Mark start_uploads(std::span<const DeviceCopy> copies) override;
+  Mark start_downloads(std::span<const DeviceCopy> copies) override;
+  HostView view(const std::byte* from, size_t n_bytes, std::byte* staging) override;
+
+ private:
+  enum Order { kLaunches, kUploads, kDownloads };
+
+  std::map<const void*, Look> looks_;  // by owner
+  const Look look_around_ = [this](Duration waited) {
+    for (const auto& [owner, look] : looks_) look(waited);
+  };
+  MarkedStream launches_, uploads_, downloads_;
+};
+
+}  // namespace ferry::cuda

@@ -1,0 +1,12 @@
+# A libnccl that does as it is told: NCCL itself needs a card for each rank.
+if(CMAKE_CUDA_COMPILER_LOADED AND FERRY_NCCL_INCLUDE)
+  add_library(fake_nccl SHARED parallel/fake_nccl.cc)
+  target_include_directories(fake_nccl SYSTEM PRIVATE ${FERRY_NCCL_INCLUDE} ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES})
+  add_dependencies(parallel_tests fake_nccl)
+  target_compile_definitions(parallel_tests PRIVATE FERRY_FAKE_NCCL="$<TARGET_FILE:fake_nccl>")
+else()
+  get_target_property(sources parallel_tests SOURCES)
+  list(FILTER sources EXCLUDE REGEX "/nccl_reducer_test\\.cc$")
+  set_target_properties(parallel_tests PROPERTIES SOURCES "${sources}")
+  message(STATUS "Not tested: how NCCL is used (no CUDA, or no nccl.h)")
+endif()
