@@ -30,7 +30,7 @@ struct Merged {
 __device__ inline Merged merged_spans(const DecodeTask& task, const SpanWalk::Place& place, int group, int n_groups,
                                       int dim) {
   const Attention& p = task.p;
-  const int head = static_cast<int>(blockIdx.y), lane = static_cast<int>(threadIdx.x) % kWarp;
+  const int head = static_cast<int>(blockIdx.y), lane = static_cast<int>(threadIdx.x % kWarp);
   const auto at = [&](int span) { return static_cast<int64_t>(place.first_span + span) * p.n_q_heads + head; };
   float largest = kMasked;
   for (int span = lane; span < place.n_spans; span += kWarp) largest = fmaxf(largest, task.scales[at(span) * 2]);

@@ -140,6 +140,7 @@ void launch(void (*kernel)(P), const LaunchShape& shape, const P& parameters, Be
   constexpr size_t kFreely = 48 << 10;  // more has to be asked for
   if (shape.shared_bytes > kFreely) {
     cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shape.shared_bytes));
+    cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout, cudaSharedmemCarveoutMaxShared);
   }
   cudaLaunchAttribute early{};
   early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
