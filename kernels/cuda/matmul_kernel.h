@@ -84,7 +84,7 @@ template <class Shape, TensorType kType, int kXTiles, int kXTerms>
 __device__ __forceinline__ void multiply_step(const typename Shape::Stage& stage,
                                               float (&sums)[Shape::kTilesOfWarp][kXTiles][4]) {
   const int warp = static_cast<int>(threadIdx.x) / kWarp, lane = static_cast<int>(threadIdx.x) % kWarp;
-#pragma unroll(kXTiles* kXTerms > 4 ? 2 : Shape::kStep.n_groups)
+#pragma unroll(kXTiles > 4 || kXTerms > 1 ? 2 : Shape::kStep.n_groups)
   for (int group = 0; group < Shape::kStep.n_groups; ++group) {
     Fragments<kType> codes[Shape::kTilesOfWarp];
     GroupScale scales[Shape::kTilesOfWarp][2];
