@@ -29,13 +29,13 @@ bool fits_tensor_cores(const Attention& p) {
   const KvLayer& kv = p.kv;
   const auto aligned = [](const void* at) { return reinterpret_cast<uintptr_t>(at) % 16 == 0; };
   return kv.dtype != KvDtype::f32 && kv.head_dim % 8 == 0 && kv.page_bytes % kv.token_bytes == 0 &&
-         kv.head_bytes % kv.token_bytes == 0 && kv.v_bytes % 16 == 0 && aligned(kv.base) && aligned(p.q) &&
+         kv.head_bytes % kv.token_bytes == 0 && kv.v_bytes % kv.token_bytes == 0 && aligned(kv.base) && aligned(p.q) &&
          aligned(p.out);
 }
 
 KeyPlaces places_of(const KvLayer& kv) {
   return {divisor_of(kv.page_tokens), static_cast<int>(kv.page_bytes / kv.token_bytes),
-          static_cast<int>(kv.head_bytes / kv.token_bytes)};
+          static_cast<int>(kv.head_bytes / kv.token_bytes), static_cast<int>(kv.v_bytes / kv.token_bytes)};
 }
 
 void launch_prompt(const PromptTask& task, Stream stream) {

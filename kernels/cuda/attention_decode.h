@@ -57,8 +57,8 @@ class DecodeTiles {
     if (token_ < keys_.end) {
       if (threadIdx.x % kWarp < kTile) places_[lane_row()] = keys_.place_of(page_, token_ + lane_row());
       __syncwarp();
-      copy_rows<kDims>(to.k, keys_.kv.base, places_, keys_.kv);
-      copy_rows<kDims>(to.v, keys_.kv.base + keys_.kv.v_bytes, places_, keys_.kv);
+      copy_rows<kDims>(to.k, keys_.kv, places_, 0);
+      copy_rows<kDims>(to.v, keys_.kv, places_, keys_.places.value_rows);
     }
     end_copy_group();
     page_ = next_page;
@@ -66,7 +66,7 @@ class DecodeTiles {
   }
 
  private:
-  __device__ static int lane_row() { return static_cast<int>(threadIdx.x) % kTile; }
+  __device__ static int lane_row() { return static_cast<int>(threadIdx.x % kTile); }
 
   const KeyRows& keys_;
   int (&places_)[kTile];
@@ -128,7 +128,7 @@ template <KvDtype kType, int kDims>
 __device__ __forceinline__ void take_tiles(const DecodeTask& task, const QueryBlock& block, const Span& span,
                                            DecodeShared<kDims>& shared, TileSums<kDims>& rows) {
   const Attention& p = task.p;
-  const int warp = static_cast<int>(threadIdx.x) / kWarp;
+  const int warp = static_cast<int>(threadIdx.x / kWarp);
   DecodeStage<kDims>(&stages)[kDecodeStages] = shared.stages[warp];
   const KeyRows keys = {p.kv, task.places, p.batch.pages + span.page_begin, block.kv_head, span.end};
   int token = span.begin + warp * kTile;
@@ -150,7 +150,7 @@ __device__ __forceinline__ void take_tiles(const DecodeTask& task, const QueryBl
 
 template <int kDims>
 __device__ inline void store_sums(const TileSums<kDims>& rows, int n_queries, DecodeSums<kDims>& to) {
-  const int warp = static_cast<int>(threadIdx.x) / kWarp, lane = static_cast<int>(threadIdx.x) % kWarp;
+  const int warp = static_cast<int>(threadIdx.x / kWarp), lane = static_cast<int>(threadIdx.x % kWarp);
 #pragma unroll
   for (int r = 0; r < 2; ++r) {
     const float total = total_of_four_lanes(rows.total[r]);
@@ -194,6 +194,8 @@ __device__ inline void merge_warps(const DecodeTask& task, const QueryBlock& blo
 template <KvDtype kType, int kDims>
 __global__ void __launch_bounds__(kDecodeThreads<kDims>, kDecodeBlocks<kDims>) attend_decoded(const DecodeTask task) {
   auto& shared = shared_memory<DecodeShared<kDims>>();
+  wait_for_previous();
+  let_next_begin();
   const int n_heads = task.p.kv.n_heads;
   SpanWalk walk(task);
   Span span;
@@ -217,8 +219,8 @@ __global__ void __launch_bounds__(kDecodeThreads<kDims>, kDecodeBlocks<kDims>) a
 template <KvDtype kType, int kDims>
 void launch_decode_of(DecodeTask task, int n_multiprocessors, Stream stream) {
   task.n_blocks = std::min(task.n_blocks, n_multiprocessors * kDecodeBlocks<kDims>);
-  launch(attend_decoded<kType, kDims>, {{task.n_blocks}, kDecodeThreads<kDims>, sizeof(DecodeShared<kDims>), stream},
-         task);
+  launch_early(attend_decoded<kType, kDims>,
+               {{task.n_blocks}, kDecodeThreads<kDims>, sizeof(DecodeShared<kDims>), stream}, task);
 }
 
 // Heads of up to 64, 80, 96, 128 and 256 dims. `n_blocks` of the task: at most.

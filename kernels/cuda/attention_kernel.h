@@ -196,10 +196,9 @@ template <int kValues>
 __device__ inline void store_mean(const Attention& p, int row, int head, const Softmax<kValues>& softmax) {
   const int lane = static_cast<int>(threadIdx.x) % kWarp, head_dim = p.kv.head_dim;
   float* out = p.out + (static_cast<int64_t>(row) * p.n_q_heads + head) * head_dim;
-  const float total = softmax.total > 0 ? softmax.total : 1;  // a row that sees nothing gets zeros
 #pragma unroll
   for (int i = 0; i < kValues; ++i) {
-    if (lane + i * kWarp < head_dim) out[lane + i * kWarp] = softmax.sums[i] / total;
+    if (lane + i * kWarp < head_dim) out[lane + i * kWarp] = softmax.total > 0 ? softmax.sums[i] / softmax.total : 0;
   }
 }
 

@@ -78,7 +78,7 @@ __global__ void __launch_bounds__(kWarp) merge_spans(const AttentionTask task) {
   const int lane = static_cast<int>(threadIdx.x), head_dim = task.p.kv.head_dim;
   const int row = task.p.batch.row_begin[sequence];
   if (task.p.batch.row_begin[sequence + 1] - row != 1) return;
-  const int n_spans = (task.p.batch.positions[row] + kSpanTokens) / kSpanTokens;
+  const int n_spans = parts_of(task.p.batch.positions[row] + 1, kSpanTokens);  // none of padding
   Softmax<kValues> total;
   for (int span = 0; span < n_spans; ++span) {
     const float* from = partial_of(task, first_span_of(task.p, sequence) + span, head);

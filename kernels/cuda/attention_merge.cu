@@ -30,7 +30,7 @@ struct Merged {
 __device__ inline Merged merged_spans(const DecodeTask& task, const SpanWalk::Place& place, int group, int n_groups,
                                       int dim) {
   const Attention& p = task.p;
-  const int head = static_cast<int>(blockIdx.y), lane = static_cast<int>(threadIdx.x) % kWarp;
+  const int head = static_cast<int>(blockIdx.y), lane = static_cast<int>(threadIdx.x % kWarp);
   const auto at = [&](int span) { return static_cast<int64_t>(place.first_span + span) * p.n_q_heads + head; };
   float largest = kMasked;
   for (int span = lane; span < place.n_spans; span += kWarp) largest = fmaxf(largest, task.scales[at(span) * 2]);
@@ -48,6 +48,7 @@ __device__ inline Merged merged_spans(const DecodeTask& task, const SpanWalk::Pl
 
 __global__ void __launch_bounds__(kThreads) merge_decoded(const DecodeTask task) {
   auto& shared = shared_memory<MergeShared>();
+  wait_for_previous();
   const Attention& p = task.p;
   SpanWalk walk(task);
   const SpanWalk::Place place = walk.place_of(task.first_sequence + static_cast<int>(blockIdx.x));
@@ -70,8 +71,9 @@ __global__ void __launch_bounds__(kThreads) merge_decoded(const DecodeTask task)
 }  // namespace
 
 void launch_merge_decoded(const DecodeTask& task, Stream stream) {
-  launch(merge_decoded,
-         {{task.end_sequence - task.first_sequence, task.p.n_q_heads}, kThreads, sizeof(MergeShared), stream}, task);
+  launch_early(merge_decoded,
+               {{task.end_sequence - task.first_sequence, task.p.n_q_heads}, kThreads, sizeof(MergeShared), stream},
+               task);
 }
 
 }  // namespace ferry::cuda

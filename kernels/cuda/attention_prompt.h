@@ -45,9 +45,36 @@ struct PromptShared {
   QueryBlock block;
 };
 
+// The queries after those that the block had. False: there are no more.
+template <int kDims>
+__device__ inline bool take_turn(const Attention& p, PromptShared<kDims>& shared) {
+  QueryBlock& block = shared.block;
+  __syncthreads();  // all are done with the queries before
+  if (threadIdx.x == 0) {
+    block.first += kPromptQueries<kDims>;
+    block.n_queries = min(kPromptQueries<kDims>, block.n_rows * block.n_heads - block.first);
+    if (block.n_queries > 0) block.end_token = p.batch.positions[block.row(block.n_queries - 1)] + 1;
+  }
+  __syncthreads();
+  return block.n_queries > 0;
+}
+
+// The block's first queries. False: it has none. The last rows of a prompt see the most: they come first.
+template <int kDims>
+__device__ inline bool find_prompt(const PromptTask& task, PromptShared<kDims>& shared) {
+  const int number = task.n_blocks - 1 - static_cast<int>(blockIdx.y);
+  QueryBlock block;
+  if (!find_rows(task.p.batch, task.shares, number, block)) return false;
+  find_heads(task.p, static_cast<int>(blockIdx.x), block);
+  block.first = -kPromptQueries<kDims>;
+  if (threadIdx.x == 0) shared.block = block;
+  return take_turn(task.p, shared);
+}
+
 // The queries times the scale and log₂ e, rounded; zeros where there is none.
 template <KvDtype kType, int kDims>
-__device__ inline void stage_prompt(const Attention& p, const QueryBlock& block, PromptShared<kDims>& shared) {
+__device__ inline void stage_prompt(const Attention& p, PromptShared<kDims>& shared) {
+  const QueryBlock& block = shared.block;
   constexpr int kFours = kDims / 4;
   const int head_dim = p.kv.head_dim;
   for (int query = static_cast<int>(threadIdx.x); query < kPromptQueries<kDims>; query += kPromptThreads)
@@ -125,13 +152,14 @@ __device__ __forceinline__ void add_values(const PromptPlaces& places,
 template <int kDims, int kTiles>
 __device__ inline void store_means(const Attention& p, const QueryBlock& block, int first_query,
                                    const TileSums<kDims> (&rows)[kTiles]) {
-  const int lane = static_cast<int>(threadIdx.x) % kWarp, head_dim = p.kv.head_dim;
+  const unsigned lane = threadIdx.x % kWarp;
+  const int head_dim = p.kv.head_dim;
 #pragma unroll
   for (int tile = 0; tile < kTiles; ++tile) {
 #pragma unroll
     for (int r = 0; r < 2; ++r) {
       const float total = total_of_four_lanes(rows[tile].total[r]);
-      const int query = first_query + tile * kTile + r * 8 + lane / 4;
+      const int query = first_query + tile * kTile + r * 8 + static_cast<int>(lane / 4);
       if (query >= block.n_queries) continue;
       const float factor = total > 0 ? 1 / total : 0;  // a row that sees nothing gets zeros
       const int64_t of_head = static_cast<int64_t>(block.row(query)) * p.n_q_heads + block.head(query);
@@ -151,7 +179,7 @@ __device__ __forceinline__ void take_tiles(const PromptTask& task, const KeyRows
                                            TileSums<kDims> (&rows)[kPromptTiles<kDims>]) {
   constexpr int kTiles = kPromptTiles<kDims>;
   const KvLayer& kv = task.p.kv;
-  const int warp = static_cast<int>(threadIdx.x) / kWarp, lane = static_cast<int>(threadIdx.x) % kWarp;
+  const int warp = static_cast<int>(threadIdx.x / kWarp), lane = static_cast<int>(threadIdx.x % kWarp);
   const int first_query = warp * kTiles * kTile, lane_row = warp * kTile + lane % kTile;
   const PromptPlaces places = {place_of_a<kDims>(&shared.q[first_query]), place_of_b<kDims>(shared.k),
                                place_of_a<kDims>(shared.v)};
@@ -160,7 +188,7 @@ __device__ __forceinline__ void take_tiles(const PromptTask& task, const KeyRows
   const auto copy_keys = [&](int page, int token) {
     if (lane < kTile) shared.places[warp][lane] = keys.place_of(page, token);
     __syncwarp();
-    copy_rows<kDims>(&shared.k[warp * kTile], kv.base, shared.places[warp], kv);
+    copy_rows<kDims>(&shared.k[warp * kTile], kv, shared.places[warp], 0);
   };
   copy_keys(keys.page_of(lane_row), lane_row);
   end_copy_group();
@@ -168,7 +196,7 @@ __device__ __forceinline__ void take_tiles(const PromptTask& task, const KeyRows
   for (int token = 0; token < keys.end; token += kPromptTokens) {
     wait_for_copies<0>();
     __syncthreads();  // the keys are there, and all are done with the values before
-    copy_rows<kDims>(&shared.v[warp * kTile], kv.base + kv.v_bytes, shared.places[warp], kv);
+    copy_rows<kDims>(&shared.v[warp * kTile], kv, shared.places[warp], task.places.value_rows);
     end_copy_group();
     float scores[kTiles][kPromptTokens / 8][4] = {};
     const bool sees = token < sight.sees_none;
@@ -197,29 +225,16 @@ template <KvDtype kType, int kDims>
 __global__ void __launch_bounds__(kPromptThreads, kPromptBlocks<kDims>) attend_prompts(const PromptTask task) {
   auto& shared = shared_memory<PromptShared<kDims>>();
   const Attention& p = task.p;
-  // The last rows see the most: they come first.
-  const int number = task.n_blocks - 1 - static_cast<int>(blockIdx.y);
-  QueryBlock found;
-  if (!find_rows(p.batch, task.shares, number, found)) return;
-  find_heads(p, static_cast<int>(blockIdx.x), found);
-  const int n_queries = found.n_rows * found.n_heads;
-  for (int first = 0; first < n_queries; first += kPromptQueries<kDims>) {
-    __syncthreads();  // all are done with the queries before
-    if (threadIdx.x == 0) {
-      found.first = first;
-      found.n_queries = min(kPromptQueries<kDims>, n_queries - first);
-      found.end_token = p.batch.positions[found.row(found.n_queries - 1)] + 1;
-      shared.block = found;
-    }
-    __syncthreads();
-    stage_prompt<kType>(p, shared.block, shared);
+  if (!find_prompt(task, shared)) return;
+  do {
+    stage_prompt<kType>(p, shared);
     __syncthreads();
     const KeyRows keys = {p.kv, task.places, p.batch.pages + p.batch.page_begin[shared.block.sequence],
                           shared.block.kv_head, shared.block.end_token};
     TileSums<kDims> rows[kPromptTiles<kDims>];
     take_tiles<kType>(task, keys, shared, rows);
-    store_means(p, shared.block, static_cast<int>(threadIdx.x) / kWarp * kPromptTiles<kDims> * kTile, rows);
-  }
+    store_means(p, shared.block, static_cast<int>(threadIdx.x / kWarp) * kPromptTiles<kDims> * kTile, rows);
+  } while (take_turn(p, shared));
 }
 
 template <KvDtype kType, int kDims>

@@ -53,7 +53,7 @@ __device__ inline bool find_rows(const BatchView& batch, const RowShares& shares
 
 // The heads that read a KV head: kv_head_of ascends. All lanes of a warp together.
 __device__ inline void find_heads(const Attention& p, int kv_head, QueryBlock& block) {
-  const int lane = static_cast<int>(threadIdx.x) % kWarp;
+  const int lane = static_cast<int>(threadIdx.x % kWarp);
   block.kv_head = kv_head;
   block.head_begin = block.n_heads = 0;
   for (int first = 0; first < p.n_q_heads; first += kWarp) {

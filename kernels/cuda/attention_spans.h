@@ -90,7 +90,7 @@ class SpanWalk {
   }
   __device__ void look() {
     const BatchView& batch = task_.p.batch;
-    const int lane = static_cast<int>(threadIdx.x) % kWarp, s = first_ + lane;
+    const int lane = static_cast<int>(threadIdx.x % kWarp), s = first_ + lane;
     row_ = s;
     n_tokens_ = -1;
     if (s < task_.end_sequence) {

@@ -32,13 +32,13 @@ __device__ __forceinline__ uint32_t pair_of(float low, float high) {
 // The lane's part of 16 rows of shared memory, for load_matrices: of a, and of b turned over (queries, values) …
 template <int kDims>
 __device__ __forceinline__ SharedPlace place_of_a(std::byte (*rows)[kRowBytes<kDims>]) {
-  const int lane = static_cast<int>(threadIdx.x) % kWarp;
+  const int lane = static_cast<int>(threadIdx.x % kWarp);
   return shared_place(rows[lane % 16] + lane / 16 * 16);
 }
 // … and of b as it lies (keys).
 template <int kDims>
 __device__ __forceinline__ SharedPlace place_of_b(std::byte (*rows)[kRowBytes<kDims>]) {
-  const int lane = static_cast<int>(threadIdx.x) % kWarp;
+  const int lane = static_cast<int>(threadIdx.x % kWarp);
   return shared_place(rows[lane / 16 * 8 + lane % 8] + lane / 8 % 2 * 16);
 }
 
@@ -47,6 +47,7 @@ struct KeyPlaces {
   Divisor page_tokens;
   int page_rows = 0;  // from a page to the next
   int head_rows = 0;
+  int value_rows = 0;  // from a token's keys to its values
 };
 
 // The keys of a sequence and KV head.
@@ -65,21 +66,22 @@ struct KeyRows {
   }
 };
 
-// Begins to copy 16 rows of keys or values, whose places are in shared memory. Zeros where there is none, and beyond
-// head_dim: a weight of zero times a value that is not a number would not be.
+// Begins to copy 16 rows, `further` than the places of keys that are in shared memory. Zeros where there is none, and
+// beyond head_dim: a weight of zero times a value that is not a number would not be.
 template <int kDims>
-__device__ __forceinline__ void copy_rows(std::byte (*to)[kRowBytes<kDims>], const std::byte* base,
-                                          const int (&places)[kTile], const KvLayer& kv) {
+__device__ __forceinline__ void copy_rows(std::byte (*to)[kRowBytes<kDims>], const KvLayer& kv,
+                                          const int (&places)[kTile], int further) {
   constexpr int kChunks = kDims / 8, kRowLanes = std::bit_ceil(static_cast<unsigned>(kChunks));  // of 16 bytes
   constexpr int kRowsAtOnce = kWarp / kRowLanes;
   const int lane = static_cast<int>(threadIdx.x % kWarp), first_row = lane / kRowLanes, chunk = lane % kRowLanes;
-  const std::byte* from = base + chunk * 16;
+  const std::byte* from = kv.base + chunk * 16;
   const SharedPlace first = shared_place(to[first_row] + chunk * 16);
   const bool in_head = chunk * 8 < kv.head_dim;
 #pragma unroll
   for (int row = 0; row < kTile; row += kRowsAtOnce) {
     const int place = places[first_row + row];
-    const uint64_t bytes = uint64_t{static_cast<uint32_t>(max(place, 0))} * static_cast<uint32_t>(kv.token_bytes);
+    const uint64_t bytes =
+        uint64_t{static_cast<uint32_t>(max(place, 0) + further)} * static_cast<uint32_t>(kv.token_bytes);
     if (chunk < kChunks) copy_async(first + row * kRowBytes<kDims>, from + bytes, place >= 0 && in_head);
   }
 }
@@ -145,7 +147,7 @@ __device__ __forceinline__ void as_a(const float (&low)[4], const float (&high)[
 // What is beyond a row's position is not seen. `first_key`: of the tile; positions of rows g and g + 8.
 template <int kN>
 __device__ __forceinline__ void mask(float (&scores)[kN][4], int first_key, int position, int later_position) {
-  const int column = first_key + static_cast<int>(threadIdx.x) % 4 * 2;
+  const int column = first_key + static_cast<int>(threadIdx.x % 4) * 2;
 #pragma unroll
   for (int n = 0; n < kN; ++n) {
 #pragma unroll

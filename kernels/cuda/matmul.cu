@@ -9,11 +9,28 @@
 namespace ferry::cuda {
 namespace {
 
-constexpr int kMostDecodeRows = 64;
-constexpr int kMostTiles = 16;  // of a block
+constexpr int kMostDecodeRows = 64;  // of a launch
+constexpr int kMostTiles = 16;       // of a block
 constexpr int kCounters = 1024;
 
 const WeightView& view_of(const Matmul& product) { return static_cast<const PlanarWeight*>(product.w)->view(); }
+
+// So many rows our own kernels multiply at least as fast as a library that has to wait for dequantized weights: they
+// read the weights once for 64 rows.
+int most_own_rows(const WeightView& w) { return w.type == TensorType::bf16 ? kMostDecodeRows : 3 * kMostDecodeRows; }
+
+// How many of a weight's rows are dequantized at once: what a card's cache holds until they are multiplied, but
+// enough for a library's tiles to keep a card busy; `n_fit` at most.
+int rows_at_once(const WeightView& w, int n_rows_of_x, size_t n_fit) {
+  constexpr size_t kCacheBytes = size_t{24} << 20;
+  constexpr int kTile = 128, kTilesOfACard = 128;
+  const size_t of_cache = kCacheBytes / sizeof(uint16_t) / static_cast<size_t>(w.n_groups * kGroupColumns);
+  const int busy = parts_of(kTilesOfACard, parts_of(n_rows_of_x, kTile)) * kTile;
+  const size_t wanted = std::min(std::max(of_cache, static_cast<size_t>(busy)), n_fit);
+  const int n_parts = parts_of(w.n_rows, static_cast<int>(std::min(wanted, static_cast<size_t>(w.n_rows))));
+  const int even = parts_of(parts_of(w.n_rows, n_parts), kTile) * kTile;
+  return n_fit >= static_cast<size_t>(even) ? even : static_cast<int>(n_fit) / kTileRows * kTileRows;
+}
 
 // Columns are summed in ranges: enough of them that blocks of 16 tiles keep a card busy.
 int column_ranges(const WeightView& w) {
@@ -25,7 +42,7 @@ int column_ranges(const WeightView& w) {
 // Whole groups of 256 columns: then weights of all formats read x alike.
 int padded_columns(const WeightView& w) {
   constexpr int kWhole = 256;
-  return parts_of(w.n_groups() * kGroupColumns, kWhole) * kWhole;
+  return parts_of(w.n_groups * kGroupColumns, kWhole) * kWhole;
 }
 
 size_t product_of(int a, int b) { return static_cast<size_t>(a) * static_cast<size_t>(b); }
@@ -109,7 +126,7 @@ void Multiplier::multiply(std::span<const Matmul> products) {
 void Multiplier::multiply_rows(std::span<const Matmul> products, const Rows& rows) {
   const XTerms x = split(products[0], rows);
   for_each_run(products, are_of_one_kind, [&](std::span<const Matmul> alike) {
-    if (alike[0].n_rows > kMostDecodeRows && n_terms_ == 1) {
+    if (alike[0].n_rows > most_own_rows(view_of(alike[0])) && n_terms_ == 1) {
       for (const Matmul& product : alike) {
         if (!multiply_dense(product, rows, x)) multiply_alike({&product, 1}, rows, x);
       }
@@ -162,15 +179,11 @@ void Multiplier::multiply_alike(std::span<const Matmul> products, const Rows& ro
 
 bool Multiplier::multiply_dense(const Matmul& product, const Rows& rows, const XTerms& x) {
   const WeightView& w = view_of(product);
-  const int n_columns = w.n_groups() * kGroupColumns;
+  const int n_columns = w.n_groups * kGroupColumns;
   const bool is_ready = w.type == TensorType::bf16;
-  const size_t n_fit = is_ready ? static_cast<size_t>(w.n_rows) : dequantized_.size() / static_cast<size_t>(n_columns);
-  if (n_fit < kTileRows) return false;
-  // Parts of about the same size, in whole rows of a library's tiles where there is room for that.
-  constexpr int kWhole = 128;
-  const int n_parts = parts_of(w.n_rows, static_cast<int>(std::min(n_fit, size_t{1} << 30)));
-  const int even = parts_of(parts_of(w.n_rows, n_parts), kWhole) * kWhole;
-  const int n_at_once = n_fit >= static_cast<size_t>(even) ? even : static_cast<int>(n_fit) / kTileRows * kTileRows;
+  const size_t n_fit = dequantized_.size() / static_cast<size_t>(n_columns);
+  if (!is_ready && n_fit < kTileRows) return false;
+  const int n_at_once = is_ready ? w.n_rows : rows_at_once(w, rows.end - rows.begin, n_fit);
 
   float* y = product.y + static_cast<int64_t>(rows.begin) * w.n_rows;
   for (int out = 0; out < w.n_rows; out += n_at_once) {

@@ -1,7 +1,7 @@
 #pragma once
-// Which kernels multiply. Up to 64 rows: our own (matmul_kernel.h), for which the bytes of the weights are the bound.
-// More rows of bf16: cuBLASLt, on weights that are dequantized into scratch memory part by part; our own again where it
-// is not there, and for f32 products.
+// Which kernels multiply. Few rows: our own (matmul_kernel.h), for which the bytes of the weights are the bound. Many
+// rows, rounded to bf16: cuBLASLt, on weights that are dequantized into scratch memory part by part; our own where it
+// is not there, and for exact products.
 
 #include <span>
 
@@ -40,7 +40,7 @@ class Multiplier {
   const size_t shared_bytes_;
   DenseProducts dense_;
   DeviceArray<uint16_t> terms_;
-  DeviceArray<float> sums_;
+  DeviceArray<uint32_t> sums_;
   DeviceArray<uint16_t> dequantized_;
   DeviceArray<float> partial_;       // of ranges of columns
   DeviceArray<uint32_t> n_arrived_;  // of ranges

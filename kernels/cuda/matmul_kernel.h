@@ -63,85 +63,136 @@ struct MatmulShape {
   static constexpr int kTiles = kMatmulWarps * kTilesOfWarp;
   static constexpr int kBlockBytes = kStep.block_bytes > 0 ? kStep.block_bytes : 16;
 
+  static constexpr int kSumWords = kXTerms == 1 ? 1 : 2;
+  // Lanes that read together read from different banks.
+  static constexpr int kSumStride = (kXTiles == 1 ? 1 : kXTiles + 1) * kColumnsOfTile;
+
   struct Stage {
     uint4 x[kXTerms][kStep.n_groups][kXTiles][kWarp];        // as mma_bf16 wants it: both halves of a group
-    float x_sums[kStep.n_groups][kXTiles * kColumnsOfTile];  // where weights have offsets
+    uint32_t x_sums[kSumWords][kStep.n_groups][kSumStride];  // where weights have offsets
     alignas(16) std::byte steps[kTiles][kStep.bytes];
     alignas(16) std::byte block_scales[kTiles][kBlockBytes];
   };
 
-  // Few rows: several blocks a multiprocessor, together with enough on the way. More rows: one or two.
-  static constexpr int kRoom = (kXTiles == 1 ? 64 : 100) << 10;
+  // Few rows: several blocks a multiprocessor, together with enough on the way. More rows: two, or one.
+  static constexpr int kRoom = (kXTiles == 1 ? 64 : kXTiles == 4 ? 100 : 160) << 10;
   static constexpr int kFit = kRoom / static_cast<int>(sizeof(Stage));
   static constexpr int kStages = kFit < 2 ? 2 : kFit > 4 ? 4 : kFit;
+  // Together on a multiprocessor.
+  static constexpr int kBlocks = kXTiles == 8 || (kXTiles == 4 && kXTerms > 1) ? 1
+                                 : kXTiles == 4 || kXTerms > 1                 ? 2
+                                                                               : 3;
   struct Shared {
     Stage stages[kStages];
     bool is_last;
   };
 };
 
-// Pieces of 16 bytes, shared out over the lanes of a warp.
-template <int kBytes>
-__device__ __forceinline__ void copy_by_warp(std::byte* to, const std::byte* from, int lane) {
-#pragma unroll
-  for (int i = 0; i < (kBytes / 16 + kWarp - 1) / kWarp; ++i) {
-    const int at = (i * kWarp + lane) * 16;
-    if (at < kBytes) copy_async(to + at, from + at, true);
-  }
-}
+// What a thread copies to shared memory, step after step: of the weights, what its warp will multiply; of x, its part
+// of what the block reads.
+template <TensorType kType, int kXTiles, int kXTerms>
+class Copier {
+  using Shape = MatmulShape<kType, kXTiles, kXTerms>;
+  using Stage = typename Shape::Stage;
+  static constexpr StepShape kStep = Shape::kStep;
+  static constexpr int kGroups = kStep.n_groups;
+  static constexpr uint32_t kPieces = (kType == TensorType::bf16 ? 256 : kStep.bytes) / 16;  // from a step to the next
+  static constexpr int kTilesApart = kMatmulWarps / kGroups;  // a warp has one group of x, and every so many tiles
 
-// A warp copies the weights that it will multiply, of step `step`.
-template <class Shape, TensorType kType>
-__device__ __forceinline__ void copy_weights(const MatmulTask& task, const MatmulPart& part, int first_tile, int step,
-                                             typename Shape::Stage& stage) {
-  const int warp = static_cast<int>(threadIdx.x) / kWarp, lane = static_cast<int>(threadIdx.x) % kWarp;
-  constexpr int kBytes = Shape::kStep.bytes;
+ public:
+  __device__ __forceinline__ Copier(const MatmulTask& task, const MatmulPart& part, int first_tile, int step)
+      : task_(task), part_(part), first_tile_(first_tile + warp() * Shape::kTilesOfWarp), step_(step) {
+    // Rows of bf16 come two at a time, 256 bytes of each.
+    const int first = kType == TensorType::bf16 ? (first_tile_ * kTileRows + lane() / 16) * task.n_steps + step
+                                                : first_tile_ * task.n_steps + step;
+    weights_at_ = static_cast<uint32_t>(first) * kPieces + (kType == TensorType::bf16 ? lane() % 16 : lane());
+    const int row = task.x_row + warp() / kGroups * kColumnsOfTile + lane() / 4;
+    x_at_ = static_cast<uint32_t>(row * task.x.n_columns + (step * kGroups + warp() % kGroups) * 32 + lane() % 4 * 8);
+    x_group_ = step * kGroups;
+  }
+
+  // The next step of the weights.
+  __device__ __forceinline__ void copy_weights(Stage& stage) {
 #pragma unroll
-  for (int m = 0; m < Shape::kTilesOfWarp; ++m) {
-    const int in_block = warp * Shape::kTilesOfWarp + m, tile = first_tile + in_block;
-    if (tile >= part.n_tiles) continue;
-    std::byte* to = stage.steps[in_block];
-    if constexpr (kType == TensorType::bf16) {  // 16 rows of 256 bytes
+    for (int m = 0; m < Shape::kTilesOfWarp; ++m) {
+      if (first_tile_ + m >= part_.n_tiles) break;
+      std::byte* to = stage.steps[warp() * Shape::kTilesOfWarp + m];
+      if constexpr (kType == TensorType::bf16) {
+        const int of_group = lane() % 16 / 4 * 2 * kWarp + lane() / 16 * 4 + lane() % 4;
+        const auto two_rows = static_cast<uint32_t>(task_.n_steps) * 2 * kPieces;
 #pragma unroll
-      for (int i = 0; i < kBytes / 16 / kWarp; ++i) {
-        const int row = 2 * i + lane / 16, group = lane % 16 / 4, t = lane % 4;
-        const int64_t at = static_cast<int64_t>(tile * kTileRows + row) * task.n_steps + step;
-        copy_async(to + ((group * 2 + row / 8) * kWarp + row % 8 * 4 + t) * 16, part.steps + at * 256 + lane % 16 * 16,
-                   true);
+        for (int i = 0; i < kTileRows / 2; ++i)  // rows 2i and 2i + 1: the second eight are apart
+          copy_async(to + (of_group + i / 4 * kWarp + i % 4 * 8) * 16,
+                     weights(static_cast<uint32_t>(m * (kTileRows / 2) + i) * two_rows), true);
+      } else {
+        copy_by_warp<kStep.bytes>(to, weights(static_cast<uint32_t>(m * task_.n_steps) * kPieces));
       }
-    } else {
-      copy_by_warp<kBytes>(to, part.steps + (static_cast<int64_t>(tile) * task.n_steps + step) * kBytes, lane);
+      if constexpr (kStep.block_bytes > 0) {
+        const int64_t block = static_cast<int64_t>(first_tile_ + m) * (task_.n_steps / 2) + step_ / 2;
+        copy_by_warp<kStep.block_bytes>(stage.block_scales[warp() * Shape::kTilesOfWarp + m],
+                                        part_.block_scales + block * kStep.block_bytes + lane() * 16);
+      }
     }
-    if constexpr (Shape::kStep.block_bytes > 0) {
-      const int64_t block = static_cast<int64_t>(tile) * (task.n_steps / 2) + step / 2;
-      copy_by_warp<Shape::kStep.block_bytes>(stage.block_scales[in_block],
-                                             part.block_scales + block * Shape::kStep.block_bytes, lane);
-    }
+    weights_at_ += kPieces;
+    ++step_;
   }
-}
 
-// The block copies the rows of x, of step `step`.
-template <class Shape, TensorType kType, int kXTiles, int kXTerms>
-__device__ __forceinline__ void copy_x(const MatmulTask& task, int step, typename Shape::Stage& stage) {
-  constexpr int kGroups = Shape::kStep.n_groups;
-  const int warp = static_cast<int>(threadIdx.x) / kWarp, lane = static_cast<int>(threadIdx.x) % kWarp;
-  for (int item = warp; item < kXTerms * kGroups * kXTiles; item += kMatmulWarps) {
-    const int tile = item % kXTiles, group = item / kXTiles % kGroups, term = item / kXTiles / kGroups;
-    const int row = tile * kColumnsOfTile + lane / 4;
-    const int64_t at = (static_cast<int64_t>(term) * task.x.n_rows + task.x_row + row) * task.x.n_columns;
-    copy_async(&stage.x[term][group][tile][lane], task.x.terms + at + (step * kGroups + group) * 32 + lane % 4 * 8,
-               row < task.n_rows);
-  }
-  if constexpr (kHasOffset<kType>) {
-    constexpr int kFours = kXTiles * kColumnsOfTile / 4;
-    for (int i = static_cast<int>(threadIdx.x); i < kGroups * kFours; i += kMatmulThreads) {
-      const int group = i / kFours, row = i % kFours * 4;
-      copy_async(&stage.x_sums[group][i % kFours * 4],
-                 task.x.sums + static_cast<int64_t>(step * kGroups + group) * task.x.n_rows + task.x_row + row,
-                 row < task.n_rows);
+  // The next step of x.
+  __device__ __forceinline__ void copy_x(Stage& stage) {
+    const int group = warp() % kGroups;
+#pragma unroll
+    for (int i = 0; i < (kXTiles + kTilesApart - 1) / kTilesApart; ++i) {
+      const int tile = warp() / kGroups + i * kTilesApart;
+      if (tile >= kXTiles) break;
+      const bool is_there = tile * kColumnsOfTile + lane() / 4 < task_.n_rows;
+#pragma unroll
+      for (int term = 0; term < kXTerms; ++term)
+        copy_async(
+            &stage.x[term][group][tile][lane()],
+            task_.x.terms + x_at_ +
+                static_cast<uint32_t>((term * task_.x.n_rows + i * kTilesApart * kColumnsOfTile) * task_.x.n_columns),
+            is_there);
+    }
+    x_at_ += kGroups * kGroupColumns;
+    if constexpr (kHasOffset<kType>) {
+      constexpr int kFours = kXTiles * kColumnsOfTile / 4;
+      static_assert(Shape::kSumWords * kGroups * kFours <= kMatmulThreads);
+      const int thread = static_cast<int>(threadIdx.x), row = thread % kFours * 4;
+      const int of_word = thread / kFours % kGroups, word = thread / kFours / kGroups;
+      if (word < Shape::kSumWords)
+        copy_async(&stage.x_sums[word][of_word][row],
+                   task_.x.sums + (word * (task_.x.n_columns / kGroupColumns) + x_group_ + of_word) * task_.x.n_rows +
+                       task_.x_row + row,
+                   row < task_.n_rows);
+      x_group_ += kGroups;
     }
   }
-}
+
+ private:
+  __device__ __forceinline__ static int warp() { return static_cast<int>(threadIdx.x) / kWarp; }
+  __device__ __forceinline__ static int lane() { return static_cast<int>(threadIdx.x) % kWarp; }
+
+  __device__ __forceinline__ const std::byte* weights(uint32_t further) const {
+    return part_.steps + static_cast<uint64_t>(weights_at_ + further) * 16;
+  }
+
+  // Pieces of 16 bytes, shared out over the lanes of a warp; `from` is the lane's first.
+  template <int kBytes>
+  __device__ __forceinline__ static void copy_by_warp(std::byte* to, const std::byte* from) {
+#pragma unroll
+    for (int at = 0; at < kBytes; at += kWarp * 16) {
+      if (at + lane() * 16 < kBytes) copy_async(to + at + lane() * 16, from + at, true);
+    }
+  }
+
+  const MatmulTask& task_;
+  const MatmulPart& part_;
+  const int first_tile_;  // of the warp
+  int step_;              // of the weights that comes next
+  uint32_t weights_at_;   // pieces of 16 bytes, of which a weight has fewer than 2³²
+  uint32_t x_at_;         // the terms of x are fewer than 2³²
+  int x_group_;
+};
 
 // part += codes · x for a group's halves, the smallest terms first.
 template <TensorType kType, int kXTerms>
@@ -161,7 +212,7 @@ __device__ __forceinline__ void multiply(const Fragments<kType>& codes, int half
 // sums += a tile's group by eight rows of x.
 template <TensorType kType, int kXTerms>
 __device__ __forceinline__ void multiply_tile(const Fragments<kType>& codes, const GroupScale (&scales)[2],
-                                              const uint4 (&x)[kXTerms], float2 x_sums, float (&sums)[4]) {
+                                              const uint4 (&x)[kXTerms], float (&sums)[4]) {
   if constexpr (kIsPlain<kType>) {
     multiply<kType, kXTerms>(codes, 0, x, sums);
     multiply<kType, kXTerms>(codes, 1, x, sums);
@@ -180,9 +231,29 @@ __device__ __forceinline__ void multiply_tile(const Fragments<kType>& codes, con
       }
     }
   }
-  if constexpr (kHasOffset<kType>) {
+}
+
+// sums += offset · sum of x, group by group, as a product of 16 columns: lane t has the terms of group t.
+template <class Shape, TensorType kType, int kXTiles>
+__device__ __forceinline__ void add_offsets(const typename Shape::Stage& stage, int in_block,
+                                            float (&sums)[kXTiles][4]) {
+  const int lane = static_cast<int>(threadIdx.x) % kWarp;
+  GroupScale scales[2];
+  group_scales<kType>(stage.steps[in_block], block_scales<kType>(stage.block_scales[in_block], lane), lane % 4, lane,
+                      scales);
+  uint32_t first[kTerms], second[kTerms];  // each term twice
+  split(scales[0].offset, scales[0].offset, first);
+  split(scales[1].offset, scales[1].offset, second);
+  const uint32_t a[4] = {first[0], second[0], first[1], second[1]};
 #pragma unroll
-    for (int i = 0; i < 4; ++i) sums[i] = fmaf(scales[i / 2].offset, i % 2 ? x_sums.y : x_sums.x, sums[i]);
+  for (int tile = 0; tile < kXTiles; ++tile) {
+    const int row = tile * kColumnsOfTile + lane / 4;
+    const uint32_t x = stage.x_sums[0][lane % 4][row];
+    if constexpr (Shape::kSumWords == 2) {
+      const uint32_t last[4] = {first[0], second[0], first[2], second[2]};
+      mma_bf16(sums[tile], last, make_uint2(stage.x_sums[1][lane % 4][row], x));
+    }
+    mma_bf16(sums[tile], a, make_uint2(x, x));
   }
 }
 
@@ -190,11 +261,7 @@ template <class Shape, TensorType kType, int kXTiles, int kXTerms>
 __device__ __forceinline__ void multiply_step(const typename Shape::Stage& stage,
                                               float (&sums)[Shape::kTilesOfWarp][kXTiles][4]) {
   const int warp = static_cast<int>(threadIdx.x) / kWarp, lane = static_cast<int>(threadIdx.x) % kWarp;
-  BlockScales blocks[Shape::kTilesOfWarp];
-#pragma unroll
-  for (int m = 0; m < Shape::kTilesOfWarp; ++m)
-    blocks[m] = block_scales<kType>(stage.block_scales[warp * Shape::kTilesOfWarp + m], lane);
-#pragma unroll
+#pragma unroll(kXTiles == 1 ? Shape::kStep.n_groups : 1)
   for (int group = 0; group < Shape::kStep.n_groups; ++group) {
     Fragments<kType> codes[Shape::kTilesOfWarp];
     GroupScale scales[Shape::kTilesOfWarp][2];
@@ -202,20 +269,23 @@ __device__ __forceinline__ void multiply_step(const typename Shape::Stage& stage
     for (int m = 0; m < Shape::kTilesOfWarp; ++m) {
       const std::byte* step = stage.steps[warp * Shape::kTilesOfWarp + m];
       load<kType>(step, group, lane, codes[m]);
-      group_scales<kType>(step, blocks[m], group, lane, scales[m]);
+      const BlockScales block = block_scales<kType>(stage.block_scales[warp * Shape::kTilesOfWarp + m], lane);
+      group_scales<kType>(step, block, group, lane, scales[m]);
     }
 #pragma unroll
     for (int tile = 0; tile < kXTiles; ++tile) {
       uint4 x[kXTerms];
 #pragma unroll
       for (int term = 0; term < kXTerms; ++term) x[term] = stage.x[term][group][tile][lane];
-      float2 x_sums = {};
-      if constexpr (kHasOffset<kType>)
-        x_sums = *reinterpret_cast<const float2*>(&stage.x_sums[group][tile * kColumnsOfTile + lane % 4 * 2]);
 #pragma unroll
       for (int m = 0; m < Shape::kTilesOfWarp; ++m)
-        multiply_tile<kType, kXTerms>(codes[m], scales[m], x, x_sums, sums[m][tile]);
+        multiply_tile<kType, kXTerms>(codes[m], scales[m], x, sums[m][tile]);
     }
+  }
+  if constexpr (kHasOffset<kType>) {
+#pragma unroll
+    for (int m = 0; m < Shape::kTilesOfWarp; ++m)
+      add_offsets<Shape, kType, kXTiles>(stage, warp * Shape::kTilesOfWarp + m, sums[m]);
   }
 }
 
@@ -267,7 +337,8 @@ __device__ __forceinline__ void store(const MatmulTask& task, const MatmulPart& 
 }
 
 template <TensorType kType, int kXTiles, int kXTerms>
-__global__ void __launch_bounds__(kMatmulThreads) matmul(const __grid_constant__ MatmulTask task) {
+__global__ void __launch_bounds__(kMatmulThreads, (MatmulShape<kType, kXTiles, kXTerms>::kBlocks))
+    matmul(const __grid_constant__ MatmulTask task) {
   using Shape = MatmulShape<kType, kXTiles, kXTerms>;
   constexpr int kStages = Shape::kStages, kFragments = Shape::kTilesOfWarp * kXTiles;
   auto& shared = shared_memory<typename Shape::Shared>();
@@ -278,15 +349,16 @@ __global__ void __launch_bounds__(kMatmulThreads) matmul(const __grid_constant__
   const int tiles = block / part.n_ranges, range = block % part.n_ranges;
   const int begin = range * task.n_steps / part.n_ranges, end = (range + 1) * task.n_steps / part.n_ranges;
 
+  Copier<kType, kXTiles, kXTerms> copier(task, part, tiles * Shape::kTiles, begin);
   let_next_begin();
 #pragma unroll
   for (int s = 0; s < kStages - 1; ++s) {
-    if (begin + s < end) copy_weights<Shape, kType>(task, part, tiles * Shape::kTiles, begin + s, shared.stages[s]);
+    if (begin + s < end) copier.copy_weights(shared.stages[s]);
   }
   wait_for_previous();
 #pragma unroll
   for (int s = 0; s < kStages - 1; ++s) {
-    if (begin + s < end) copy_x<Shape, kType, kXTiles, kXTerms>(task, begin + s, shared.stages[s]);
+    if (begin + s < end) copier.copy_x(shared.stages[s]);
     end_copy_group();
   }
 
@@ -298,8 +370,8 @@ __global__ void __launch_bounds__(kMatmulThreads) matmul(const __grid_constant__
       wait_for_copies<kStages - 2>();
       __syncthreads();  // what all copied is there, and all have multiplied the stage that is filled next
       if (step + kStages - 1 < end) {
-        copy_weights<Shape, kType>(task, part, tiles * Shape::kTiles, step + kStages - 1, shared.stages[next]);
-        copy_x<Shape, kType, kXTiles, kXTerms>(task, step + kStages - 1, shared.stages[next]);
+        copier.copy_weights(shared.stages[next]);
+        copier.copy_x(shared.stages[next]);
       }
       end_copy_group();
       multiply_step<Shape, kType, kXTiles, kXTerms>(shared.stages[now], sums);

@@ -15,7 +15,7 @@ namespace ferry::cuda {
 struct Stream {
   void* handle = nullptr;
   const std::function<void(Duration)>* look = nullptr;  // as Device::watch has it
-  bool can_begin_early = false;  // a kernel, before those launched before it have ended
+  bool can_begin_early = false;                         // a kernel, before those launched before it have ended
 };
 
 std::string runtime_name();  // "CUDA 13.0"

@@ -51,7 +51,13 @@ __global__ void __launch_bounds__(kThreads) split_x(const SplitX p) {
   }
   sum += __shfl_xor_sync(kAllLanes, sum, 1);
   sum += __shfl_xor_sync(kAllLanes, sum, 2);
-  if (is_there && t == 0) p.to.sums[static_cast<int64_t>(group) * p.to.n_rows + row] = sum;
+  if (is_there && t == 0) {
+    uint32_t terms[kTerms];  // each twice
+    split(sum, sum, terms);
+    uint32_t* to = p.to.sums + static_cast<int64_t>(group) * p.to.n_rows + row;
+    to[0] = (terms[0] & 0xffff) | terms[1] << 16;
+    if (kXTerms > 1) to[static_cast<int64_t>(p.to.n_columns / 32) * p.to.n_rows] = terms[2] & 0xffff;
+  }
 }
 
 }  // namespace

@@ -116,7 +116,8 @@ __device__ __forceinline__ void code_pairs(const std::byte* step, int group, int
       const uint32_t word = i / 4 == 0 ? (i / 2 % 2 ? words.y : words.x) : (i / 2 % 2 ? words.w : words.z);
       const uint32_t bytes = i % 2 ? word >> 8 : word;
       // Its last seven bits, and 128 or 256 to subtract: a code is 128 more than it means.
-      pairs[i / 4][i % 4] = bf16_pair_minus((bytes & 0x007f007f) | k128, (~bytes & 0x00800080) | k128);
+      pairs[i / 4][i % 4] =
+          bf16_pair_minus(masked_with(bytes, 0x007f007f, k128), masked_with(~bytes, 0x00800080, k128));
     }
   } else {
     constexpr uint32_t kSubtracted = k128 + static_cast<uint32_t>(form_of(kType).bias) * 0x00010001;
@@ -127,9 +128,9 @@ __device__ __forceinline__ void code_pairs(const std::byte* step, int group, int
     if constexpr (kCodes == Codes::six) high = value_at<uint32_t>(step + kStep.high_at, group * kWarp + lane);
 #pragma unroll
     for (int i = 0; i < 8; ++i) {
-      uint32_t codes = ((i / 4 ? words.y : words.x) >> (i % 4 * 4) & 0x000f000f) | k128;
-      if constexpr (kCodes == Codes::five) codes |= to_bit_four(high, i) & 0x00100010;
-      if constexpr (kCodes == Codes::six) codes |= to_bit_four(high, 2 * i) & 0x00300030;
+      uint32_t codes = masked_with((i / 4 ? words.y : words.x) >> (i % 4 * 4), 0x000f000f, k128);
+      if constexpr (kCodes == Codes::five) codes = masked_with(to_bit_four(high, i), 0x00100010, codes);
+      if constexpr (kCodes == Codes::six) codes = masked_with(to_bit_four(high, 2 * i), 0x00300030, codes);
       pairs[i / 4][i % 4] = bf16_pair_minus(codes, kSubtracted);
     }
   }

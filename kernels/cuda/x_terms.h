@@ -10,7 +10,8 @@ namespace ferry::cuda {
 // Columns come as in the rows of a bf16 weight (planar_weight.h): group by group, lane by lane; zeros where x has none.
 struct XTerms {
   uint16_t* terms = nullptr;  // [n_terms][n_rows][n_columns]
-  float* sums = nullptr;      // [n_columns / 32][n_rows]: of the terms of a group
+  // The sum of a group's terms, as pairs of bf16 terms: the two first, and of three the last.
+  uint32_t* sums = nullptr;  // [n_terms == 1 ? 1 : 2][n_columns / 32][n_rows]
   int n_terms = 1;
   int n_rows = 0;     // that there is room for, a multiple of 4: the arrays' stride
   int n_columns = 0;  // a multiple of 256

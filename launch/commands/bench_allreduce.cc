@@ -92,7 +92,7 @@ int run(const AllReduceOptions& options) {
   Communicator& host = own.communicator();
   if (host.size() == 1) throw Error("one rank has nobody to add up with: mpirun -n 2 ferry bench allreduce");
   const size_t most = *std::ranges::max_element(options.sizes);
-  const CardNeed need = {.weights = 0, .kv = 0, .activations = most, .scratch = size_t{384} << 20};
+  const CardNeed need = {.weights = 0, .kv = 0, .activations = most, .scratch = size_t{512} << 20};
   RankCompute compute(options.config, host, {.ranks = own.ranks_on_this_host(), .card_turn = own.local_rank()}, need);
   AllReduceBench bench(compute.group(), compute.ops().device());
   std::vector<Measured> all;

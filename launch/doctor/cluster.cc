@@ -88,6 +88,24 @@ Finding core_fit(const ClusterConfig& config, const Needs& needs, const MachineF
   return f;
 }
 
+// Each rank takes a card.
+Finding card_fit(const ClusterConfig& config, const Needs& needs, const MachineFacts& machine) {
+  Finding f{.what = "cards of the ranks",
+            .found = fmt::format("{} ranks here, {} cards", needs.n_ranks, machine.n_cards)};
+  if (machine.n_cards == 0) {
+    f.level = Level::problem;
+    f.cost = machine.why_no_cuda + ": no rank starts";
+    f.advice = config.source.place("compute") + ": compute: cpu, or auto";
+  } else if (needs.n_ranks > machine.n_cards) {
+    const bool shares = config.cuda.share_cards == Switch::on;
+    f.level = shares ? Level::warning : Level::problem;
+    f.cost = shares ? "ranks take turns on a card: it works, for trying out, and says nothing about speed"
+                    : "two ranks would compute on one card: they do not start";
+    if (!shares) f.advice = "groups on other hosts, or for trying out cuda: {share_cards: on}";
+  }
+  return f;
+}
+
 Finding link_fit(const ClusterConfig& config, const MachineFacts& machine) {
   const bool is_demanded =
       config.link.require == LinkConfig::Require::rdma || config.link.transport == LinkConfig::Transport::rdma;
@@ -130,17 +148,11 @@ std::vector<Finding> model_findings(const ClusterConfig& config, const ModelFile
 
 std::vector<Finding> fit_findings(const ClusterConfig& config, size_t weight_bytes, const MachineFacts& machine) {
   std::vector<Finding> findings = {link_fit(config, machine)};
-  if (config.compute == ClusterConfig::Compute::cuda && !machine.why_no_cuda.empty()) {
-    findings.push_back({.level = Level::problem,
-                        .what = "compute",
-                        .found = "cuda",
-                        .cost = machine.why_no_cuda,
-                        .advice = config.source.place("compute") + ": compute: auto"});
-  }
   const Needs needs = needs_of(config, weight_bytes, machine.host);
   if (needs.n_ranks == 0) return findings;  // this machine only routes
   findings.push_back(memory_fit(config, needs, machine));
   findings.push_back(core_fit(config, needs, machine));
+  if (config.compute == ClusterConfig::Compute::cuda) findings.push_back(card_fit(config, needs, machine));
   if (needs.kv_bytes > machine.shared_bytes) findings.push_back(shared_fit(needs, machine));
   return findings;
 }

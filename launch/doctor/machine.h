@@ -35,6 +35,7 @@ struct MachineFacts {
   std::vector<RdmaPort> rdma_ports;
   std::string nvidia_driver;  // empty: none
   std::string nvcc;
+  int n_cards = 0;          // that this program can see
   std::string why_no_cuda;  // empty: this program computes on a card here
   std::string huge_pages;   // "madvise": transparent ones
   CardFacts cards;

@@ -109,6 +109,7 @@ MachineFacts read_machine() {
       .rdma_ports = rdma_ports(),
       .nvidia_driver = trimmed_after(first_line("/proc/driver/nvidia/version"), ':'),
       .nvcc = path_of("nvcc"),
+      .n_cards = n_cuda_cards(),
       .why_no_cuda = why_no_cuda(),
       .huge_pages = huge_page_mode(),
       .cards = read_cards(),

@@ -9,9 +9,9 @@ namespace ferry {
 
 namespace {
 
-// What kernels keep for themselves: spans of attention, sums of products that blocks share out, windows that ranks add
-// up through, captured graphs.
-constexpr size_t kScratchBytes = size_t{384} << 20;
+// What kernels keep for themselves (CudaSettings: 320 MiB), cuBLASLt, windows that ranks add up through, captured
+// graphs.
+constexpr size_t kScratchBytes = size_t{512} << 20;
 
 std::string mib_text(size_t n_bytes) { return byte_size_text((n_bytes >> 20) << 20); }
 

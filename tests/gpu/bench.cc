@@ -245,7 +245,9 @@ int main(int argc, char** argv) {
     }
     Bench bench(argc > 1 ? argv[1] : "");
     bench_limits(bench);
+    bench_matmul(bench);
     bench_rows(bench);
+    bench_attention(bench);
     bench_sampling(bench);
     bench.print_worst();
     return 0;

@@ -58,7 +58,9 @@ class Bench {
 };
 
 void bench_limits(Bench& bench);
+void bench_matmul(Bench& bench);
 void bench_rows(Bench& bench);
+void bench_attention(Bench& bench);
 void bench_sampling(Bench& bench);
 
 }  // namespace ferry::gpu

@@ -134,6 +134,7 @@ inline float quick_exp2(float exponent) {
   const float power = std::exp2(exponent);
   return power < 0x1p-126f ? 0 : power;
 }
+inline uint32_t masked_with(uint32_t bits, uint32_t mask, uint32_t also) { return (bits & mask) | also; }
 inline uint32_t bf16_pair_minus(uint32_t a, uint32_t b) {
   return bf16_pair(low_bf16(a) - low_bf16(b), high_bf16(a) - high_bf16(b));
 }

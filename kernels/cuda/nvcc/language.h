@@ -44,6 +44,13 @@ __device__ inline float quick_exp2(float exponent) {
   return power;
 }
 
+// (bits & mask) | also, in one instruction: left to itself, the compiler makes two of constants.
+__device__ __forceinline__ uint32_t masked_with(uint32_t bits, uint32_t mask, uint32_t also) {
+  uint32_t result;
+  asm("lop3.b32 %0, %1, %2, %3, 0xea;" : "=r"(result) : "r"(bits), "r"(mask), "r"(also));
+  return result;
+}
+
 // a − b, half by half. The product with one is there because Ampere has no subtraction of pairs.
 __device__ inline uint32_t bf16_pair_minus(uint32_t a, uint32_t b) {
   constexpr uint32_t kOnes = 0x3f803f80, kSigns = 0x80008000;
@@ -133,6 +140,7 @@ void launch(void (*kernel)(P), const LaunchShape& shape, const P& parameters, Be
   constexpr size_t kFreely = 48 << 10;  // more has to be asked for
   if (shape.shared_bytes > kFreely) {
     cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shape.shared_bytes));
+    cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout, cudaSharedmemCarveoutMaxShared);
   }
   cudaLaunchAttribute early{};
   early.id = cudaLaunchAttributeProgrammaticStreamSerialization;

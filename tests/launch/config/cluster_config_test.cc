@@ -71,6 +71,27 @@ deadline_ms: 1000
   EXPECT_EQ(c.deadline_ms, 1000);
 }
 
+TEST(ClusterConfig, CardsHaveASectionOfTheirOwn) {
+  const ClusterConfig c =
+      parse_cluster(with_groups("cuda: {products: f32, share_cards: on, all_reduce: nccl}"), "cluster.yaml");
+  EXPECT_EQ(c.cuda, (CudaConfig{.products = CudaConfig::Products::f32,
+                                .share_cards = Switch::on,
+                                .all_reduce = CudaConfig::AllReduce::nccl}));
+  EXPECT_EQ(message_of(with_groups("cuda: {products: f16}")),
+            "cluster.yaml:2: cuda.products: expected one of bf16, f32, found 'f16'");
+  EXPECT_EQ(message_of(with_groups("cuda: {share_card: on}")),
+            "cluster.yaml:2: unknown key 'share_card' in 'cuda'; did you mean 'share_cards'?");
+}
+
+TEST(ClusterConfig, OverridesChangeWhatNoFileGives) {
+  ClusterConfig c;
+  apply_overrides(c, {"cuda.products=f32", "kv.memory=1GiB"});
+  EXPECT_EQ(c.cuda.products, CudaConfig::Products::f32);
+  EXPECT_EQ(c.kv.memory, size_t{1} << 30);
+  EXPECT_THROW(apply_overrides(c, {"cuda.product=f32"}), Error);
+  EXPECT_THROW(apply_overrides(c, {"cuda.products"}), Error);
+}
+
 TEST(ClusterConfig, WhatTheFileLeavesOutHasItsDefault) {
   const ClusterConfig c = parse_cluster("model: m\ngroups: [{name: a, role: mixed}]", "c.yaml");
   EXPECT_EQ(c.kv, KvConfig{});
@@ -206,6 +227,9 @@ compute: auto (default)
 threads: auto (default)
 max_context: auto (default)
 chat_format: auto (default)
+cuda.products: bf16 (default)
+cuda.share_cards: off (default)
+cuda.all_reduce: auto (default)
 kv.page_tokens: 16 (default)
 kv.dtype: f16 (c.yaml:3)
 kv.memory: 256MiB (default)

@@ -98,13 +98,26 @@ TEST(Cluster, RanksThatDoNotFitTheMachineAreNamed) {
 
 TEST(Cluster, WhatTheMachineCannotDoIsAProblem) {
   EXPECT_EQ(finding(fit_findings(cluster("link: {require: rdma}"), 0, machine()), "link").level, Level::problem);
-  MachineFacts without_card = machine();
-  without_card.why_no_cuda = "no NVIDIA driver on this machine";
-  EXPECT_EQ(finding(fit_findings(cluster("compute: cuda"), 0, without_card), "compute").level, Level::problem);
-  EXPECT_EQ(finding(fit_findings(cluster("compute: cuda"), 0, machine()), "compute").what, "none");
   MachineFacts with_rdma = machine();
   with_rdma.rdma_ports = {{"rxe0:1", "ACTIVE"}};
   EXPECT_EQ(finding(fit_findings(cluster("link: {require: rdma}"), 0, with_rdma), "link").level, Level::ok);
+}
+
+TEST(Cluster, RanksWantACardEachUnlessTheyMayShare) {
+  const std::string shared = "compute: cuda\ncuda: {share_cards: on}";
+  const auto cards = [](const std::string& rest, int n) {
+    MachineFacts m = machine();
+    m.n_cards = n;
+    if (n == 0) m.why_no_cuda = "no NVIDIA driver on this machine";
+    return finding(fit_findings(cluster(rest), 0, m), "cards of the ranks");
+  };
+  EXPECT_EQ(cards("compute: cuda", 5).level, Level::ok);
+  EXPECT_EQ(cards("compute: cuda", 5).found, "5 ranks here, 5 cards");
+  EXPECT_EQ(cards("compute: cuda", 4).level, Level::problem);
+  EXPECT_EQ(cards(shared, 1).level, Level::warning);
+  EXPECT_EQ(cards(shared, 0).level, Level::problem);
+  EXPECT_THAT(cards("compute: cuda", 0).cost, HasSubstr("no NVIDIA driver on this machine"));
+  EXPECT_EQ(cards("compute: auto", 0).what, "none");
 }
 
 TEST(Cluster, APortThatIsTakenIsAProblemAndAFreeOneIsNot) {
