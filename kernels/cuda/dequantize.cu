@@ -18,7 +18,7 @@ __global__ void __launch_bounds__(kWarps* kWarp) dequantize(const Dequantize p) 
   const int step = static_cast<int>(blockIdx.x) * kWarps + static_cast<int>(threadIdx.x) / kWarp;
   const int tile = static_cast<int>(blockIdx.y);
   if (step >= p.w.n_steps) return;
-  const int64_t n_columns = p.w.n_groups() * kGroupColumns;
+  const int64_t n_columns = p.w.n_groups * kGroupColumns;
 #pragma unroll
   for (int g = 0; g < kGroups; ++g) {
     const int group = step * kGroups + g;

@@ -35,7 +35,7 @@ __global__ void __launch_bounds__(kThreads) embed(const EmbedTask task) {
   const int row = task.p.tokens[blockIdx.x] - task.p.first_token;
   float* out = task.p.out + static_cast<int64_t>(blockIdx.x) * task.table.n_cols;
   if (row >= 0 && row < task.table.n_rows) {
-    for (int part = static_cast<int>(threadIdx.x); part < task.table.n_groups() * kParts; part += kThreads)
+    for (int part = static_cast<int>(threadIdx.x); part < task.table.n_groups * kParts; part += kThreads)
       embed_part<kType>(task, row, part, out);
   } else {
     for (int i = static_cast<int>(threadIdx.x); i < task.table.n_cols; i += kThreads) out[i] = 0;

@@ -24,7 +24,7 @@ int most_own_rows(const WeightView& w) { return w.type == TensorType::bf16 ? kMo
 int rows_at_once(const WeightView& w, int n_rows_of_x, size_t n_fit) {
   constexpr size_t kCacheBytes = size_t{24} << 20;
   constexpr int kTile = 128, kTilesOfACard = 128;
-  const size_t of_cache = kCacheBytes / sizeof(uint16_t) / static_cast<size_t>(w.n_groups() * kGroupColumns);
+  const size_t of_cache = kCacheBytes / sizeof(uint16_t) / static_cast<size_t>(w.n_groups * kGroupColumns);
   const int busy = parts_of(kTilesOfACard, parts_of(n_rows_of_x, kTile)) * kTile;
   const size_t wanted = std::min(std::max(of_cache, static_cast<size_t>(busy)), n_fit);
   const int n_parts = parts_of(w.n_rows, static_cast<int>(std::min(wanted, static_cast<size_t>(w.n_rows))));
@@ -42,7 +42,7 @@ int column_ranges(const WeightView& w) {
 // Whole groups of 256 columns: then weights of all formats read x alike.
 int padded_columns(const WeightView& w) {
   constexpr int kWhole = 256;
-  return parts_of(w.n_groups() * kGroupColumns, kWhole) * kWhole;
+  return parts_of(w.n_groups * kGroupColumns, kWhole) * kWhole;
 }
 
 size_t product_of(int a, int b) { return static_cast<size_t>(a) * static_cast<size_t>(b); }
@@ -179,7 +179,7 @@ void Multiplier::multiply_alike(std::span<const Matmul> products, const Rows& ro
 
 bool Multiplier::multiply_dense(const Matmul& product, const Rows& rows, const XTerms& x) {
   const WeightView& w = view_of(product);
-  const int n_columns = w.n_groups() * kGroupColumns;
+  const int n_columns = w.n_groups * kGroupColumns;
   const bool is_ready = w.type == TensorType::bf16;
   const size_t n_fit = dequantized_.size() / static_cast<size_t>(n_columns);
   if (!is_ready && n_fit < kTileRows) return false;

@@ -19,11 +19,14 @@ WeightView shape_of(const MatrixSlice& slice) {
   const int block = form.kind == ScaleKind::plain ? 1 : form.group_columns();
   const int skipped = slice.col_begin / block * block;
   const int n_columns = parts_of(slice.col_end - skipped, block) * block;
+  const StepShape step = step_of(type);
+  const int n_steps = parts_of(n_columns, step.n_columns());
   return {.type = type,
           .n_rows = slice.n_rows(),
           .n_cols = slice.n_cols(),
           .n_tiles = parts_of(slice.n_rows(), kTileRows),
-          .n_steps = parts_of(n_columns, step_of(type).n_columns()),
+          .n_steps = n_steps,
+          .n_groups = n_steps * step.n_groups,
           .first_col = slice.col_begin - skipped};
 }
 

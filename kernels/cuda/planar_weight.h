@@ -133,9 +133,8 @@ struct WeightView {
   int n_cols = 0;
   int n_tiles = 0;
   int n_steps = 0;
+  int n_groups = 0;   // in all steps; a card cannot ask step_of() of what is no constant
   int first_col = 0;  // in the first group
-
-  constexpr int n_groups() const { return n_steps * step_of(type).n_groups; }
 };
 
 class PlanarWeight final : public Weight {

@@ -9,6 +9,7 @@
 #include "core/base/check.h"
 #include "core/base/error.h"
 #include "core/base/hash.h"
+#include "launch/io/result_json.h"
 
 namespace ferry {
 namespace {
@@ -38,7 +39,8 @@ Answer::Answer(CompletionRequest request, const TextModel& model, const ApiRules
       stops_(request_.generation.stop),
       model_(model),
       rules_(rules),
-      identity_(std::move(identity)) {}
+      identity_(std::move(identity)),
+      piece_form_(text_of(head(name_of_chunk())), request_) {}
 
 std::variant<std::vector<Request>, ApiError> Answer::take_requests() {
   check(choices_.empty(), "requests are taken once");

@@ -18,6 +18,7 @@
 
 #include "core/router/router.h"
 #include "launch/api/completion_request.h"
+#include "launch/api/piece_form.h"
 #include "launch/front/completion.h"
 #include "launch/front/text_model.h"
 
@@ -77,6 +78,7 @@ class Answer {
   void open(size_t index, std::string& out);
   void say(const nlohmann::ordered_json& event, std::string& out);
   nlohmann::ordered_json head(const char* object) const;
+  const char* name_of_chunk() const;
   nlohmann::ordered_json chunk(nlohmann::ordered_json choice) const;
   nlohmann::ordered_json whole(size_t index);
   nlohmann::ordered_json new_logprobs(Choice& choice) const;
@@ -87,6 +89,7 @@ class Answer {
   const TextModel& model_;
   const ApiRules rules_;
   const AnswerIdentity identity_;
+  const PieceForm piece_form_;
   std::vector<Choice> choices_;  // of the first prompt, then of the next
   size_t n_open_ = 0;
   std::optional<ApiError> failure_;

@@ -44,18 +44,11 @@ void Answer::stream(size_t index, std::string& out) {
 
 void Answer::stream_piece(size_t index, const std::string& text, std::string& out) {
   Choice& choice = choices_[index];
-  ordered_json logprobs = new_logprobs(choice);
-  ordered_json piece = {{"index", index}};
-  if (request_.endpoint == Endpoint::chat) {
-    open(index, out);
-    piece["delta"] = {{"content", text}};
-  } else {
-    piece["text"] = std::exchange(choice.echo, {}) + text;
-  }
-  piece["logprobs"] = std::move(logprobs);
-  piece["finish_reason"] = nullptr;
+  if (request_.endpoint == Endpoint::chat) open(index, out);
   choice.opened = true;
-  say(chunk(std::move(piece)), out);
+  const std::string logprobs = request_.generation.logprobs ? text_of(new_logprobs(choice)) : "null";
+  piece_form_.write(index, std::exchange(choice.echo, {}) + text, logprobs, out);
+  said_ = true;
 }
 
 // A chat's choice begins by saying who speaks.
@@ -88,8 +81,12 @@ void Answer::say(const ordered_json& event, std::string& out) {
   said_ = true;
 }
 
+const char* Answer::name_of_chunk() const {
+  return request_.endpoint == Endpoint::chat ? "chat.completion.chunk" : "text_completion";
+}
+
 ordered_json Answer::chunk(ordered_json choice) const {
-  ordered_json event = head(request_.endpoint == Endpoint::chat ? "chat.completion.chunk" : "text_completion");
+  ordered_json event = head(name_of_chunk());
   event["choices"] = ordered_json::array();
   if (!choice.is_null()) event["choices"].push_back(std::move(choice));
   if (request_.include_usage) event["usage"] = nullptr;

@@ -27,8 +27,9 @@ namespace {
 
 constexpr auto kTurn = std::chrono::milliseconds(20);
 constexpr Duration kRedraw = std::chrono::milliseconds(200);
-constexpr size_t kLastLines = 200;  // as many as a screen may show
-constexpr size_t kFarewell = 10;    // that are left behind when the picture goes
+constexpr Duration kBegins = std::chrono::seconds(30);  // as long as a router may need to read its model
+constexpr size_t kLastLines = 200;                      // as many as a screen may show
+constexpr size_t kFarewell = 10;                        // that are left behind when the picture goes
 
 struct UpOptions {
   std::string yaml;
@@ -99,6 +100,9 @@ class UpScreen {
  private:
   UpStatus status_of(const Deployment& deployment) const {
     ClusterWatch::Look look = watch_->latest();
+    // That nobody answers yet is to be expected of one that has just begun.
+    const bool begins = std::chrono::steady_clock::now() - deployment.router().since < kBegins;
+    if (begins && look.cluster.is_null()) look.why_not.clear();
     UpStatus status = {.parts = {part_of(deployment.router(), "router")},
                        .model = config_.model.stem().string(),
                        .url = url_of(config_.router),

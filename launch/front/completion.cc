@@ -50,12 +50,18 @@ bool Completion::append(const RequestEvent& event) {
     if (!ended_by_stop_string()) append(token);
   }
   const bool over = event.last() || ended_by_stop_string();
-  if (over && !ended_by_stop_string()) {
+  if (over) end(event);
+  return over;
+}
+
+// What is known of the whole when it is whole: for each token it would cost more than the token.
+void Completion::end(const RequestEvent& event) {
+  if (!ended_by_stop_string()) {
     show(detokenizer_.flush());
     result_.text += matcher_.flush();
   }
-  if (over) result_.finish_reason = event.finish == Finish::length ? "length" : "stop";
-  if (over && ended_by_stop_string()) result_.finish_reason = "stop";
+  const bool is_cut = event.finish == Finish::length && !ended_by_stop_string();
+  result_.finish_reason = is_cut ? "length" : "stop";
   if (!event.error.empty()) {
     result_.finish_reason = "error";
     result_.error = event.error;
@@ -67,7 +73,6 @@ bool Completion::append(const RequestEvent& event) {
                 .kept_tokens = event.account.bill.kept_tokens,
                 .transport = event.account.transport};
   result_.ms = times_of(event.account);
-  return over;
 }
 
 void Completion::append(const Token& token) {

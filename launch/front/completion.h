@@ -25,10 +25,12 @@ class Completion {
   std::string take_new_text();
 
   bool ended_by_stop_string() const { return matcher_.stop().has_value(); }
+  // Text, tokens and logprobs as they come; the rest when the answer is over.
   const Result& result() const { return result_; }
 
  private:
   void append(const Token& token);
+  void end(const RequestEvent& event);
   void show(const std::string& text);
 
   const bool wants_logprobs_;

@@ -81,7 +81,7 @@ std::string line_of(const UpStatus::Part& part, const UpStatus& status, int bar_
                                  part.runs ? duration_text(part.for_ms) : "", part.n_restarts);
   if (!part.runs) return line + tinted("  it ended: " + one_line(part.last_end), Tint::red, colours);
   if (part.tp > 0) line += fmt::format("  {:<7} {:>2}", part.role, part.tp);
-  if (group && state != "starts") line += " " + pages_of(*group, bar_width, colours);
+  if (group && state != "starts") line.append(" ").append(pages_of(*group, bar_width, colours));
   return line;
 }
 

@@ -10,7 +10,8 @@ namespace ferry {
 
 void RouterService::turn(Duration patience) {
   send();
-  for (auto event = leaders_.wait(patience); event; event = leaders_.poll()) {
+  auto event = patience > Duration::zero() ? leaders_.wait(patience) : leaders_.poll();
+  for (; event; event = leaders_.poll()) {
     if (const auto* message = std::get_if<StreamMessage>(&*event)) {
       if (const auto m = unpack<wire::ToRouter>(message->bytes)) {
         router_.message(message->stream, *m);

@@ -58,17 +58,12 @@ void make_room_for(int n_connections) {
 void serve_http(const ClusterConfig& config, StopSignals& signals) {
   make_room_for(config.router.limits.connections);
   asio::io_context io(1);
-  Gateway* gateway = nullptr;  // made after the streams; until then nothing is there to be woken
+  Waker waker(io);
   if (const auto open = open_http(config)) throw Error(*open);
-  ControlServer control = listen_for_leaders(config, config.router.control.port, [&io, &gateway] {
-    asio::post(io, [&gateway] {
-      if (gateway) gateway->wake();
-    });
-  });
+  ControlServer control = listen_for_leaders(config, config.router.control.port, [&waker] { waker.wake(); });
   ClusterRouter cluster(config, *control.streams);
-  Gateway the_gateway(io, cluster);
-  gateway = &the_gateway;
-  Service service(the_gateway);
+  Gateway gateway(io, cluster, waker);
+  Service service(gateway);
   HttpServer http(io, config.router,
                   {.identify = [&service](const HttpHeader& header,
                                           const asio::ip::address& peer) { return service.identify(header, peer); },

@@ -8,8 +8,9 @@ namespace {
 constexpr auto kTick = std::chrono::milliseconds(10);  // deadlines and the like; all else happens at once
 }
 
-Gateway::Gateway(asio::io_context& io, ClusterRouter& cluster) : io_(io), cluster_(cluster) {
-  asio::co_spawn(io_, keep_time(), asio::detached);
+Gateway::Gateway(asio::io_context& io, ClusterRouter& cluster, Waker& waker) : cluster_(cluster), waker_(waker) {
+  waker_.when_woken([this] { turn(); });
+  asio::co_spawn(io, keep_time(io), asio::detached);
 }
 
 RequestId Gateway::submit(Request request, Duration budget, Sink sink, const Tenant& tenant) {
@@ -17,7 +18,7 @@ RequestId Gateway::submit(Request request, Duration budget, Sink sink, const Ten
   sinks_.emplace(id, std::make_shared<const Sink>(std::move(sink)));
   traffic_.began(id, static_cast<int>(request.prompt.size()), cluster_.clock().now());
   cluster_.router().submit(std::move(request), budget, tenant);
-  wake();
+  waker_.wake();
   return id;
 }
 
@@ -25,21 +26,13 @@ void Gateway::cancel(RequestId id) {
   if (sinks_.erase(id) == 0) return;
   traffic_.cancelled(id);
   cluster_.router().cancel(id);
-  wake();
+  waker_.wake();
 }
 
 bool Gateway::drain(std::string_view group, bool on) {
   const bool is_here = cluster_.router().drain(group, on);
-  wake();  // what waits may have a way now, or none any more
+  waker_.wake();  // what waits may have a way now, or none any more
   return is_here;
-}
-
-void Gateway::wake() {
-  if (awake_.exchange(true)) return;
-  asio::post(io_, [this] {
-    awake_ = false;
-    turn();
-  });
 }
 
 void Gateway::turn() {
@@ -49,8 +42,8 @@ void Gateway::turn() {
   cluster_.send();
 }
 
-asio::awaitable<void> Gateway::keep_time() {
-  asio::steady_timer timer(io_);
+asio::awaitable<void> Gateway::keep_time(asio::io_context& io) {
+  asio::steady_timer timer(io);
   for (;;) {
     timer.expires_after(kTick);
     co_await timer.async_wait(asio::use_awaitable);

@@ -1,11 +1,20 @@
 #include "launch/serve/web_stream.h"
 
+#include <sys/socket.h>
+
 #include <array>
 
 namespace ferry {
 
 namespace {
 constexpr size_t kMostUnread = 16 << 20;
+}
+
+// What goes wrong is told by the write of the rest.
+size_t WebStream::send_at_once(std::string_view bytes) {
+  if (tls_) return 0;
+  const ssize_t n = ::send(socket().native_handle(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  return n > 0 ? static_cast<size_t>(n) : 0;
 }
 
 asio::awaitable<void> WebStream::open() {

@@ -4,6 +4,7 @@
 #include <boost/asio/ssl.hpp>
 #include <boost/beast/ssl.hpp>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "launch/serve/asio.h"
@@ -37,6 +38,9 @@ class WebStream {
     if (tls_) return tls_->async_write_some(buffers, std::forward<Token>(token));
     return tcp_.async_write_some(buffers, std::forward<Token>(token));
   }
+
+  // What the kernel takes without a wait, in bytes: none over TLS, whose records have to be made first.
+  size_t send_at_once(std::string_view bytes);
 
   // Before anything else, and after it. A client that is gone, or does not speak TLS, is a system_error.
   asio::awaitable<void> open();

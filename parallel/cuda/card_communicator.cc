@@ -13,7 +13,12 @@ CardCommunicator::CardCommunicator(Communicator& host, Device& device, Parts par
     : host_(host), device_(device), parts_(std::move(parts)) {
   check(!parts_.reducers.empty(), "there is a way to add up");
   device_.watch(this, [this](Duration waited) { look(waited); });
-  plan_ = measured();
+  try {
+    plan_ = measured();
+  } catch (...) {
+    device_.watch(this, {});
+    throw;
+  }
 }
 
 // The others may still read what this rank's card offered them: nobody leaves before all are done. Where something
@@ -37,8 +42,13 @@ void CardCommunicator::all_reduce_sum(std::span<float> values) {
 
 void CardCommunicator::all_reduce_sum_by(ReduceMethod method, std::span<float> values) {
   Reducer& reducer = reducer_of(method);
-  reducer.look();
-  reducer.all_reduce_sum(method, values);
+  try {
+    reducer.look();
+    reducer.all_reduce_sum(method, values);
+  } catch (const Error&) {
+    give_up();
+    throw;
+  }
 }
 
 bool CardCommunicator::in_stream() const {

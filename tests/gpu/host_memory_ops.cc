@@ -22,7 +22,7 @@ class Copies {
   void out(T*& array, size_t n) {
     T* host = array;
     array = static_cast<T*>(const_cast<void*>(copy_of(array, n * sizeof(T))));
-    if (n > 0) back_.push_back({host, array, n * sizeof(T)});
+    if (array != nullptr) back_.push_back({host, array, n * sizeof(T)});
   }
   void in(BatchView& b) {
     in(b.pages, static_cast<size_t>(b.n_pages));
@@ -32,6 +32,7 @@ class Copies {
   }
   // `b` as the caller gave it: its page ids say how far the pages reach.
   void out(KvLayer& kv, const BatchView& b) {
+    if (b.n_pages == 0) return;
     int last = 0;
     for (int i = 0; i < b.n_pages; ++i) last = std::max(last, b.pages[i]);
     const size_t heads = kv.n_heads > 0 ? static_cast<size_t>(kv.n_heads - 1) * kv.head_bytes : 0;

@@ -406,6 +406,7 @@ class Tls(SecurityTest):
             return ssl.PEM_cert_to_DER_cert((self.folder / "server.pem").read_text())
         first = in_file()
         open_before = self.trusting().wrap_socket(cluster.connect(), server_hostname="127.0.0.1")
+        self.addCleanup(open_before.close)
         self.assertEqual(shown(), first)
         self.issue("server", "127.0.0.1")
         second = in_file()

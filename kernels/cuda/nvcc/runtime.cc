@@ -78,7 +78,12 @@ CardFacts card_facts(int index) {
   return facts;
 }
 
-void use_card(int index) { demand(cudaSetDevice(index), "a card cannot be used"); }
+void use_card(int index) {
+  demand(cudaSetDevice(index), "a card cannot be used");
+  // All kernels alike: a multiprocessor that shares its memory out anew has to be empty, which ends kernels that
+  // overlap, and ours need the shared part.
+  demand(cudaDeviceSetCacheConfig(cudaFuncCachePreferShared), "a card cannot be used");
+}
 int n_multiprocessors() { return attribute(cudaDevAttrMultiProcessorCount); }
 size_t most_shared_bytes() { return static_cast<size_t>(attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin)); }
 

@@ -1,5 +1,7 @@
 #include "parallel/cuda/card_group.h"
 
+#include <functional>
+
 #include "core/base/error.h"
 #include "parallel/cuda/nccl_reducer.h"
 #include "parallel/cuda/nvcc/ipc_reducer.h"
@@ -10,6 +12,15 @@ namespace ferry {
 
 namespace {
 
+std::string failure_of(const std::function<void()>& body) {
+  try {
+    body();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
 // Finds out what the group has, a method at a time, and why it has not the others.
 class Assembly {
  public:
@@ -17,30 +28,35 @@ class Assembly {
       : host_(host),
         device_(device),
         settings_(settings),
-        parts_{.peers = std::make_unique<PeerProcesses>(host), .reducers = {}, .patience = settings.patience} {}
+        // A card that gives up says for whom it waited: it does so first.
+        parts_{.peers = std::make_unique<PeerProcesses>(host), .reducers = {}, .patience = settings.patience * 5 / 4} {}
 
+  // Where ranks take turns on a card, who waits on it uses up the time that the others need: that is for trying out.
   void add_ipc() {
+    if (settings_.cards_are_shared && settings_.by == AllReduceBy::automatic) return lacks("IPC", "ranks share a card");
     auto windows = std::make_unique<cuda::IpcWindows>(host_);
     if (!windows->why_not().empty()) return lacks("IPC", windows->why_not());
     parts_.reducers.push_back(
         std::make_unique<cuda::IpcReducer>(std::move(windows), device_.stream(), settings_.patience));
   }
 
+  // A group that has another way does not end because NCCL cannot connect; one that has not does, and each rank says
+  // what it saw.
   void add_nccl() {
     if (settings_.cards_are_shared) return lacks("NCCL", "ranks share a card");
     OwnNccl library;
-    std::string why_not;
-    try {
-      library = load_nccl(settings_.nccl_library);
-    } catch (const Error& error) {
-      why_not = error.what();
-    }
+    std::string why_not = failure_of([&] { library = load_nccl(settings_.nccl_library); });
     why_not = shared_reason(host_, why_not);
     if (!why_not.empty()) return lacks("NCCL", why_not);
     const NcclSettings nccl = {.stream = device_.stream(),
                                .patience = settings_.patience,
                                .look = [&peers = *parts_.peers] { peers.check_alive(); }};
-    parts_.reducers.push_back(make_nccl_reducer(std::move(library), host_, nccl));
+    std::unique_ptr<Reducer> reducer;
+    why_not = failure_of([&] { reducer = make_nccl_reducer(std::move(library), host_, nccl); });
+    if (!why_not.empty() && !has_any()) throw Error(why_not);
+    why_not = shared_reason(host_, why_not);
+    if (!why_not.empty()) return lacks("NCCL", why_not);
+    parts_.reducers.push_back(std::move(reducer));
   }
 
   void add_host() { parts_.reducers.push_back(std::make_unique<StagedReducer>(host_, device_)); }
