@@ -29,11 +29,12 @@ size_t unit_of(const KvLayer& kv) {
   return std::gcd(std::gcd(kv.page_bytes, kv.head_bytes), std::gcd(kv.token_bytes, kv.v_bytes));
 }
 
-// Copies and matrices are of 16 aligned bytes.
-bool fits_tensor_cores(const Attention& p) {
+// Copies and matrices are of 16 aligned bytes; heads of 256 dims need more shared memory than some cards have.
+bool fits_tensor_cores(const Attention& p, const AttentionMeans& means) {
   const auto aligned = [](const void* at) { return reinterpret_cast<uintptr_t>(at) % 16 == 0; };
   return p.kv.dtype != KvDtype::f32 && p.kv.head_dim % 8 == 0 && unit_of(p.kv) % 16 == 0 && aligned(p.kv.base) &&
-         aligned(p.q) && aligned(p.out);
+         aligned(p.q) && aligned(p.out) &&
+         (p.kv.head_dim <= 128 || sizeof(PromptShared<256>) <= means.most_shared_bytes);
 }
 
 KeyPlaces places_of(const KvLayer& kv) {
@@ -94,7 +95,7 @@ void launch_single_rows(const Attention& p, const AttentionMeans& means, int64_t
 void launch_attention(const Attention& p, const AttentionMeans& means, Stream stream) {
   if (p.batch.n_rows == 0) return;
   check(p.kv.head_dim <= 256, "a head as wide as the kernels know");
-  if (means.products == Products::f32 || !fits_tensor_cores(p)) return launch_exact(p, means, stream);
+  if (means.products == Products::f32 || !fits_tensor_cores(p, means)) return launch_exact(p, means, stream);
   const size_t span_floats = static_cast<size_t>(p.n_q_heads) * static_cast<size_t>(p.kv.head_dim + 2);
   const auto n_spans = static_cast<int64_t>(means.n_floats / span_floats);  // that there is room for
   const bool share_out = n_spans >= most_spans_of(p);

@@ -115,6 +115,7 @@ __device__ __forceinline__ void take_tile(const DecodePlaces& places, int n_keys
   weigh(scores[0], rows[0]);
   uint32_t a[4];
   as_a<kType>(scores[0][0], scores[0][1], a);
+  add_weights<kType>(a, rows[0]);
 #pragma unroll
   for (int d = 0; d < kDims / kTile; ++d) {
     uint32_t v[4];
@@ -154,11 +155,10 @@ __device__ inline void store_sums(const TileSums<kDims>& rows, int n_queries, De
   const int warp = static_cast<int>(threadIdx.x / kWarp), lane = static_cast<int>(threadIdx.x % kWarp);
 #pragma unroll
   for (int r = 0; r < 2; ++r) {
-    const float total = total_of_four_lanes(rows.total[r]);
     const int query = lane / 4 + r * 8;
     if (query >= n_queries) continue;
     if (lane % 4 == 0) to.largest[warp][query] = rows.largest[r];
-    if (lane % 4 == 0) to.total[warp][query] = total;
+    if (lane % 4 == 0) to.total[warp][query] = rows.totals[2 * r];
 #pragma unroll
     for (int n = 0; n < kDims / 8; ++n) {
       *reinterpret_cast<float2*>(&to.sums[warp][query][n * 8 + lane % 4 * 2]) =

@@ -154,7 +154,10 @@ __device__ __forceinline__ void add_values(const PromptPlaces& places,
   for (int n = 0; n < kPromptTokens / kTile; ++n) {
     uint32_t a[kTiles][4];
 #pragma unroll
-    for (int tile = 0; tile < kTiles; ++tile) as_a<kType>(weights[tile][2 * n], weights[tile][2 * n + 1], a[tile]);
+    for (int tile = 0; tile < kTiles; ++tile) {
+      as_a<kType>(weights[tile][2 * n], weights[tile][2 * n + 1], a[tile]);
+      add_weights<kType>(a[tile], rows[tile]);
+    }
 #pragma unroll
     for (int d = 0; d < kDims / kTile; ++d) {
       uint32_t v[4];
@@ -178,7 +181,7 @@ __device__ inline void store_means(const Attention& p, const PromptShared<kDims>
   for (int tile = 0; tile < kTiles; ++tile) {
 #pragma unroll
     for (int r = 0; r < 2; ++r) {
-      const float total = total_of_four_lanes(rows[tile].total[r]);
+      const float total = rows[tile].totals[2 * r];
       const int of_all = shared.heads[first_query + tile * kTile + r * 8];
       if (of_all < 0) continue;
       const float factor = total > 0 ? 1 / total : 0;  // a row that sees nothing gets zeros

@@ -105,8 +105,9 @@ __device__ __forceinline__ void copy_rows(std::byte (*to)[kRowBytes<kDims>], con
 template <int kDims>
 struct TileSums {
   float largest[2] = {kMasked, kMasked};  // that weights are relative to
-  float total[2] = {};                    // of weights, in the lane's columns
   float sums[kDims / 8][4] = {};
+  // Of weights, as they were rounded: a sum like the others, of values that are one. Two and two are alike.
+  float totals[4] = {};
 };
 
 // Weights are relative to the largest score so far, or to one that is smaller by less than this: it hardly ever moves
@@ -140,7 +141,8 @@ __device__ __forceinline__ void move_bases(const float (&scores)[kTiles][kN][4],
       if (!(largest[tile][r] > base + kSlack)) continue;
       const float factor = quick_exp2(base - largest[tile][r]);
       base = largest[tile][r];
-      rows[tile].total[r] *= factor;
+      rows[tile].totals[2 * r] *= factor;
+      rows[tile].totals[2 * r + 1] *= factor;
 #pragma unroll
       for (int n = 0; n < kDims / 8; ++n) {
         rows[tile].sums[n][2 * r] *= factor;
@@ -152,7 +154,7 @@ __device__ __forceinline__ void move_bases(const float (&scores)[kTiles][kN][4],
 
 // Scores → weights.
 template <int kN, int kDims>
-__device__ __forceinline__ void weigh(float (&scores)[kN][4], TileSums<kDims>& rows) {
+__device__ __forceinline__ void weigh(float (&scores)[kN][4], const TileSums<kDims>& rows) {
 #pragma unroll
   for (int r = 0; r < 2; ++r) {
     const float base = rows.largest[r] == kMasked ? 0 : rows.largest[r];
@@ -161,7 +163,6 @@ __device__ __forceinline__ void weigh(float (&scores)[kN][4], TileSums<kDims>& r
 #pragma unroll
       for (int i = 2 * r; i < 2 * r + 2; ++i) {
         scores[n][i] = quick_exp2(scores[n][i] - base);
-        rows.total[r] += scores[n][i];
       }
     }
   }
@@ -189,9 +190,11 @@ __device__ __forceinline__ void mask(float (&scores)[kN][4], int first_key, int 
   }
 }
 
-__device__ __forceinline__ float total_of_four_lanes(float value) {
-  value += __shfl_xor_sync(kAllLanes, value, 1);
-  return value + __shfl_xor_sync(kAllLanes, value, 2);
+// totals += the weights of 16 keys.
+template <KvDtype kType, int kDims>
+__device__ __forceinline__ void add_weights(const uint32_t (&a)[4], TileSums<kDims>& rows) {
+  constexpr uint32_t kOnes = kType == KvDtype::f16 ? 0x3c003c00 : 0x3f803f80;
+  multiply<kType>(rows.totals, a, make_uint2(kOnes, kOnes));
 }
 
 }  // namespace ferry::cuda

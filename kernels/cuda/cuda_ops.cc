@@ -57,7 +57,8 @@ class CudaOps final : public Ops {
                      {.products = products_,
                       .partial = attention_scratch_.data(),
                       .n_floats = attention_scratch_.size(),
-                      .n_multiprocessors = n_multiprocessors_},
+                      .n_multiprocessors = n_multiprocessors_,
+                      .most_shared_bytes = most_shared_bytes_},
                      stream_);
   }
   void gated_activation(const GatedActivation& p) override { launch_gated_activation(p, stream_); }
@@ -69,6 +70,7 @@ class CudaOps final : public Ops {
   const std::string card_;
   const Products products_;
   const int n_multiprocessors_ = n_multiprocessors();
+  const size_t most_shared_bytes_ = most_shared_bytes();
   CudaDevice device_;
   const Stream stream_ = device_.launches();
   Multiplier multiplier_;

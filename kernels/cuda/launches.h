@@ -24,6 +24,7 @@ struct AttentionMeans {
   float* partial = nullptr;
   size_t n_floats = 0;
   int n_multiprocessors = 1;
+  size_t most_shared_bytes = 0;  // of a block
 };
 void launch_attention(const Attention& p, const AttentionMeans& means, Stream stream);
 
