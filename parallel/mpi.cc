@@ -9,6 +9,7 @@
 
 #include "core/base/error.h"
 #include "parallel/mpi_communicator.h"
+#include "parallel/solo.h"
 
 namespace ferry {
 
@@ -53,6 +54,12 @@ void MpiSession::mpi_all_reduce(std::span<float> values) {
 std::unique_ptr<Communicator> MpiSession::split(int color, Duration timeout) {
   MPI_Comm group = MPI_COMM_NULL;
   MPI_Comm_split(MPI_COMM_WORLD, color, rank_, &group);
+  int n_ranks = 1;
+  MPI_Comm_size(group, &n_ranks);
+  if (n_ranks == 1) {  // nothing to send, and the sums of a card's memory are there
+    MPI_Comm_free(&group);
+    return std::make_unique<SoloCommunicator>();
+  }
   return std::make_unique<MpiCommunicator>(group, timeout);
 }
 

@@ -151,6 +151,7 @@ void Shipper::ship_layer(const ShipOrder& order, int layer, std::span<const int>
   if (peer == peers_.end()) return;  // it broke; the leader knows or will be told with the next receipt
   Shipment& shipment = shipments_[order.ticket];
   shipment.group = order.group;
+  const Mark mark = device_.mark();
   for (const Transfer& transfer : peer->second.transfers) {
     if (!transfer.part.layers.contains(layer)) continue;
     const int to = transfer.destination;
@@ -160,7 +161,7 @@ void Shipper::ship_layer(const ShipOrder& order, int layer, std::span<const int>
     for (const Piece& piece : load.pieces) load.bytes += piece.bytes;
     shipment.bytes += load.bytes;
     ++shipment.n_loads;
-    launched_.push_back({.mark = device_.mark(),
+    launched_.push_back({.mark = mark,
                          .group = order.group,
                          .rank = to,
                          .load = std::move(load),

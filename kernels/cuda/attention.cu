@@ -1,6 +1,7 @@
 // Which attention kernels: on tensor cores, or in exact f32; and whether the keys of single rows are shared out.
 
 #include <algorithm>
+#include <numeric>
 
 #include "core/base/check.h"
 #include "kernels/cuda/attention_decode.h"
@@ -24,18 +25,26 @@ void launch_exact(const Attention& p, const AttentionMeans& means, Stream stream
   launch_attention_256(task, stream);
 }
 
-// Copies and matrices are of 16 aligned bytes, and places are counted in rows.
+size_t unit_of(const KvLayer& kv) {
+  return std::gcd(std::gcd(kv.page_bytes, kv.head_bytes), std::gcd(kv.token_bytes, kv.v_bytes));
+}
+
+// Copies and matrices are of 16 aligned bytes.
 bool fits_tensor_cores(const Attention& p) {
-  const KvLayer& kv = p.kv;
   const auto aligned = [](const void* at) { return reinterpret_cast<uintptr_t>(at) % 16 == 0; };
-  return kv.dtype != KvDtype::f32 && kv.head_dim % 8 == 0 && kv.page_bytes % kv.token_bytes == 0 &&
-         kv.head_bytes % kv.token_bytes == 0 && kv.v_bytes % kv.token_bytes == 0 && aligned(kv.base) && aligned(p.q) &&
-         aligned(p.out);
+  return p.kv.dtype != KvDtype::f32 && p.kv.head_dim % 8 == 0 && unit_of(p.kv) % 16 == 0 && aligned(p.kv.base) &&
+         aligned(p.q) && aligned(p.out);
 }
 
 KeyPlaces places_of(const KvLayer& kv) {
-  return {divisor_of(kv.page_tokens), static_cast<int>(kv.page_bytes / kv.token_bytes),
-          static_cast<int>(kv.head_bytes / kv.token_bytes), static_cast<int>(kv.v_bytes / kv.token_bytes)};
+  const size_t unit = unit_of(kv);
+  const auto units = [unit](size_t n_bytes) { return static_cast<int>(n_bytes / unit); };
+  return {.page_tokens = divisor_of(kv.page_tokens),
+          .unit_bytes = static_cast<uint32_t>(unit),
+          .page = units(kv.page_bytes),
+          .head = units(kv.head_bytes),
+          .token = units(kv.token_bytes),
+          .values = units(kv.v_bytes)};
 }
 
 void launch_prompt(const PromptTask& task, Stream stream) {

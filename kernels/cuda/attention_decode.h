@@ -57,8 +57,8 @@ class DecodeTiles {
     if (token_ < keys_.end) {
       if (threadIdx.x % kWarp < kTile) places_[lane_row()] = keys_.place_of(page_, token_ + lane_row());
       __syncwarp();
-      copy_rows<kDims>(to.k, keys_.kv, places_, 0);
-      copy_rows<kDims>(to.v, keys_.kv, places_, keys_.places.value_rows);
+      copy_rows<kDims>(to.k, keys_.kv, keys_.places, places_, 0);
+      copy_rows<kDims>(to.v, keys_.kv, keys_.places, places_, keys_.places.values);
     }
     end_copy_group();
     page_ = next_page;
@@ -82,8 +82,8 @@ __device__ __forceinline__ void stage_queries(const Attention& p, const QueryBlo
   const int head_dim = p.kv.head_dim;
   const float scale = p.scale * kLog2OfE;
 #pragma unroll
-  for (int first = 0; first < kTile * kFours; first += kDecodeThreads<kDims>) {
-    const int item = first + static_cast<int>(threadIdx.x), query = item / kFours, i = item % kFours * 4;
+  for (int item = static_cast<int>(threadIdx.x); item < kTile * kFours; item += kDecodeThreads<kDims>) {
+    const int query = item / kFours, i = item % kFours * 4;
     float4 q = make_float4(0, 0, 0, 0);
     if (query < block.n_queries && i < head_dim) {
       const int64_t of_head = static_cast<int64_t>(block.row_begin) * p.n_q_heads + block.head(query);
@@ -100,33 +100,34 @@ struct DecodePlaces {
 };
 
 template <KvDtype kType, int kDims>
-__device__ __forceinline__ void take_tile(const DecodePlaces& places, int n_keys, TileSums<kDims>& rows) {
-  float scores[2][4] = {};
+__device__ __forceinline__ void take_tile(const DecodePlaces& places, int n_keys, TileSums<kDims> (&rows)[1]) {
+  float scores[1][2][4] = {};
 #pragma unroll
   for (int d = 0; d < kDims / kTile; ++d) {
     uint32_t q[4], k[4];
     load_matrices(q, places.q + d * 32);
     load_matrices(k, places.k + d * 32);
-    multiply<kType>(scores[0], q, make_uint2(k[0], k[1]));
-    multiply<kType>(scores[1], q, make_uint2(k[2], k[3]));
+    multiply<kType>(scores[0][0], q, make_uint2(k[0], k[1]));
+    multiply<kType>(scores[0][1], q, make_uint2(k[2], k[3]));
   }
-  if (n_keys < kTile) mask(scores, 0, n_keys - 1, n_keys - 1);
-  weigh(scores, rows);
+  if (n_keys < kTile) mask(scores[0], 0, n_keys - 1, n_keys - 1);
+  move_bases(scores, rows);
+  weigh(scores[0], rows[0]);
   uint32_t a[4];
-  as_a<kType>(scores[0], scores[1], a);
+  as_a<kType>(scores[0][0], scores[0][1], a);
 #pragma unroll
   for (int d = 0; d < kDims / kTile; ++d) {
     uint32_t v[4];
     load_matrices_turned(v, places.v + d * 32);
-    multiply<kType>(rows.sums[2 * d], a, make_uint2(v[0], v[1]));
-    multiply<kType>(rows.sums[2 * d + 1], a, make_uint2(v[2], v[3]));
+    multiply<kType>(rows[0].sums[2 * d], a, make_uint2(v[0], v[1]));
+    multiply<kType>(rows[0].sums[2 * d + 1], a, make_uint2(v[2], v[3]));
   }
 }
 
 // A warp's share of a span.
 template <KvDtype kType, int kDims>
 __device__ __forceinline__ void take_tiles(const DecodeTask& task, const QueryBlock& block, const Span& span,
-                                           DecodeShared<kDims>& shared, TileSums<kDims>& rows) {
+                                           DecodeShared<kDims>& shared, TileSums<kDims> (&rows)[1]) {
   const Attention& p = task.p;
   const int warp = static_cast<int>(threadIdx.x / kWarp);
   DecodeStage<kDims>(&stages)[kDecodeStages] = shared.stages[warp];
@@ -205,10 +206,10 @@ __global__ void __launch_bounds__(kDecodeThreads<kDims>, kDecodeBlocks<kDims>) a
     find_heads(task.p, item % n_heads, block);
     for (; block.first < block.n_heads; block.first += kTile) {
       block.n_queries = min(kTile, block.n_heads - block.first);
-      TileSums<kDims> rows;
+      TileSums<kDims> rows[1];
       take_tiles<kType>(task, block, span, shared, rows);
       __syncthreads();  // all are done with keys and values
-      store_sums(rows, block.n_queries, shared.sums());
+      store_sums(rows[0], block.n_queries, shared.sums());
       __syncthreads();
       merge_warps(task, block, span, item / n_heads, shared.sums());
       __syncthreads();  // keys and values may come again
@@ -218,6 +219,7 @@ __global__ void __launch_bounds__(kDecodeThreads<kDims>, kDecodeBlocks<kDims>) a
 
 template <KvDtype kType, int kDims>
 void launch_decode_of(DecodeTask task, int n_multiprocessors, Stream stream) {
+  task.places.rows_follow = rows_follow(task.p.kv, kDims);
   task.n_blocks = std::min(task.n_blocks, n_multiprocessors * kDecodeBlocks<kDims>);
   launch_early(attend_decoded<kType, kDims>,
                {{task.n_blocks}, kDecodeThreads<kDims>, sizeof(DecodeShared<kDims>), stream}, task);

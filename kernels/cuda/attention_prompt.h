@@ -40,7 +40,8 @@ struct PromptShared {
   alignas(16) std::byte v[kPromptTokens][kRowBytes<kDims>];
   // What is needed now and then does not take registers.
   int positions[kPromptQueries<kDims>];
-  int places[kPromptWarps][kTile];  // of the rows of the tile that is copied
+  int heads[kPromptQueries<kDims>];  // of all rows: row · n_q_heads + head
+  int places[kPromptWarps][kTile];   // of the rows of the tile that is copied
   PromptSight sights[kPromptWarps];
   QueryBlock block;
 };
@@ -71,24 +72,42 @@ __device__ inline bool find_prompt(const PromptTask& task, PromptShared<kDims>& 
   return take_turn(task.p, shared);
 }
 
+template <int kDims>
+__device__ inline void look_up_queries(const Attention& p, PromptShared<kDims>& shared) {
+  static_assert(kPromptQueries<kDims> <= kPromptThreads, "a thread looks one up");
+  const QueryBlock& block = shared.block;
+  const int query = static_cast<int>(threadIdx.x);
+  if (query >= kPromptQueries<kDims>) return;
+  const bool is_there = query < block.n_queries;
+  shared.heads[query] = is_there ? block.row(query) * p.n_q_heads + block.head(query) : -1;
+  shared.positions[query] = is_there ? p.batch.positions[block.row(query)] : -1;
+}
+
 // The queries times the scale and log₂ e, rounded; zeros where there is none.
 template <KvDtype kType, int kDims>
 __device__ inline void stage_prompt(const Attention& p, PromptShared<kDims>& shared) {
-  const QueryBlock& block = shared.block;
-  constexpr int kFours = kDims / 4;
+  constexpr int kFours = kDims / 4, kTurns = kPromptQueries<kDims> * kFours / kPromptThreads;
+  constexpr int kAtOnce = kTurns % 8 == 0 ? 8 : 4;  // loads of a thread on their way
+  static_assert(kTurns % kAtOnce == 0 && kTurns * kPromptThreads == kPromptQueries<kDims> * kFours, "nothing is left");
   const int head_dim = p.kv.head_dim;
-  for (int query = static_cast<int>(threadIdx.x); query < kPromptQueries<kDims>; query += kPromptThreads)
-    shared.positions[query] = query < block.n_queries ? p.batch.positions[block.row(query)] : -1;
   const float scale = p.scale * kLog2OfE;
-  for (int item = static_cast<int>(threadIdx.x); item < kPromptQueries<kDims> * kFours; item += kPromptThreads) {
-    const int query = item / kFours, i = item % kFours * 4;
-    float4 q = make_float4(0, 0, 0, 0);
-    if (query < block.n_queries && i < head_dim) {
-      const int64_t of_head = static_cast<int64_t>(block.row(query)) * p.n_q_heads + block.head(query);
-      q = *reinterpret_cast<const float4*>(p.q + of_head * head_dim + i);
+#pragma unroll 1
+  for (int first = 0; first < kTurns; first += kAtOnce) {
+    float4 q[kAtOnce];
+#pragma unroll
+    for (int turn = 0; turn < kAtOnce; ++turn) {
+      const int item = (first + turn) * kPromptThreads + static_cast<int>(threadIdx.x), i = item % kFours * 4;
+      const int of_all = shared.heads[item / kFours];
+      q[turn] = make_float4(0, 0, 0, 0);
+      if (of_all >= 0 && i < head_dim)
+        q[turn] = *reinterpret_cast<const float4*>(p.q + static_cast<int64_t>(of_all) * head_dim + i);
     }
-    *reinterpret_cast<uint2*>(shared.q[query] + i * 2) =
-        make_uint2(pair_of<kType>(q.x * scale, q.y * scale), pair_of<kType>(q.z * scale, q.w * scale));
+#pragma unroll
+    for (int turn = 0; turn < kAtOnce; ++turn) {
+      const int item = (first + turn) * kPromptThreads + static_cast<int>(threadIdx.x);
+      *reinterpret_cast<uint2*>(shared.q[item / kFours] + item % kFours * 8) = make_uint2(
+          pair_of<kType>(q[turn].x * scale, q[turn].y * scale), pair_of<kType>(q[turn].z * scale, q[turn].w * scale));
+    }
   }
 }
 
@@ -150,20 +169,20 @@ __device__ __forceinline__ void add_values(const PromptPlaces& places,
 }
 
 template <int kDims, int kTiles>
-__device__ inline void store_means(const Attention& p, const QueryBlock& block, int first_query,
+__device__ inline void store_means(const Attention& p, const PromptShared<kDims>& shared,
                                    const TileSums<kDims> (&rows)[kTiles]) {
   const unsigned lane = threadIdx.x % kWarp;
+  const int first_query = static_cast<int>(threadIdx.x / kWarp) * kTiles * kTile + static_cast<int>(lane / 4);
   const int head_dim = p.kv.head_dim;
 #pragma unroll
   for (int tile = 0; tile < kTiles; ++tile) {
 #pragma unroll
     for (int r = 0; r < 2; ++r) {
       const float total = total_of_four_lanes(rows[tile].total[r]);
-      const int query = first_query + tile * kTile + r * 8 + static_cast<int>(lane / 4);
-      if (query >= block.n_queries) continue;
+      const int of_all = shared.heads[first_query + tile * kTile + r * 8];
+      if (of_all < 0) continue;
       const float factor = total > 0 ? 1 / total : 0;  // a row that sees nothing gets zeros
-      const int64_t of_head = static_cast<int64_t>(block.row(query)) * p.n_q_heads + block.head(query);
-      float* out = p.out + of_head * head_dim + lane % 4 * 2;
+      float* out = p.out + static_cast<int64_t>(of_all) * head_dim + lane % 4 * 2;
 #pragma unroll
       for (int n = 0; n < kDims / 8; ++n) {
         const float* sums = rows[tile].sums[n] + 2 * r;
@@ -188,7 +207,7 @@ __device__ __forceinline__ void take_tiles(const PromptTask& task, const KeyRows
   const auto copy_keys = [&](int page, int token) {
     if (lane < kTile) shared.places[warp][lane] = keys.place_of(page, token);
     __syncwarp();
-    copy_rows<kDims>(&shared.k[warp * kTile], kv, shared.places[warp], 0);
+    copy_rows<kDims>(&shared.k[warp * kTile], kv, task.places, shared.places[warp], 0);
   };
   copy_keys(keys.page_of(lane_row), lane_row);
   end_copy_group();
@@ -196,7 +215,7 @@ __device__ __forceinline__ void take_tiles(const PromptTask& task, const KeyRows
   for (int token = 0; token < keys.end; token += kPromptTokens) {
     wait_for_copies<0>();
     __syncthreads();  // the keys are there, and all are done with the values before
-    copy_rows<kDims>(&shared.v[warp * kTile], kv, shared.places[warp], task.places.value_rows);
+    copy_rows<kDims>(&shared.v[warp * kTile], kv, task.places, shared.places[warp], task.places.values);
     end_copy_group();
     float scores[kTiles][kPromptTokens / 8][4] = {};
     const bool sees = token < sight.sees_none;
@@ -211,8 +230,10 @@ __device__ __forceinline__ void take_tiles(const PromptTask& task, const KeyRows
     for (int tile = 0; tile < kTiles; ++tile) {
       const int* positions = &shared.positions[first_query + tile * kTile + lane / 4];
       if (token + kPromptTokens > sight.sees_all) mask(scores[tile], token, positions[0], positions[8]);
-      weigh(scores[tile], rows[tile]);
     }
+    move_bases(scores, rows);
+#pragma unroll
+    for (int tile = 0; tile < kTiles; ++tile) weigh(scores[tile], rows[tile]);
     add_values<kType>(places, scores, rows);
   }
 }
@@ -227,19 +248,22 @@ __global__ void __launch_bounds__(kPromptThreads, kPromptBlocks<kDims>) attend_p
   const Attention& p = task.p;
   if (!find_prompt(task, shared)) return;
   do {
+    look_up_queries(p, shared);
+    __syncthreads();
     stage_prompt<kType>(p, shared);
     __syncthreads();
     const KeyRows keys = {p.kv, task.places, p.batch.pages + p.batch.page_begin[shared.block.sequence],
                           shared.block.kv_head, shared.block.end_token};
     TileSums<kDims> rows[kPromptTiles<kDims>];
     take_tiles<kType>(task, keys, shared, rows);
-    store_means(p, shared.block, static_cast<int>(threadIdx.x / kWarp) * kPromptTiles<kDims> * kTile, rows);
+    store_means(p, shared, rows);
   } while (take_turn(p, shared));
 }
 
 template <KvDtype kType, int kDims>
 void launch_prompt_of(PromptTask task, Stream stream) {
   const Attention& p = task.p;
+  task.places.rows_follow = rows_follow(p.kv, kDims);
   task.shares.rows_at_once = std::max(1, kPromptQueries<kDims> * p.kv.n_heads / p.n_q_heads);
   task.n_blocks = task.shares.n_blocks(p.batch);
   launch(attend_prompts<kType, kDims>,

@@ -42,13 +42,22 @@ __device__ __forceinline__ SharedPlace place_of_b(std::byte (*rows)[kRowBytes<kD
   return shared_place(rows[lane / 16 * 8 + lane % 8] + lane / 8 % 2 * 16);
 }
 
-// Where a token's keys lie, counted in rows of token_bytes from KvLayer::base on: 32 bits say that for any card.
+// Where keys lie, counted from KvLayer::base on in what divides all distances, a token's bytes as a rule: 32 bits say
+// that for any card.
 struct KeyPlaces {
   Divisor page_tokens;
-  int page_rows = 0;  // from a page to the next
-  int head_rows = 0;
-  int value_rows = 0;  // from a token's keys to its values
+  uint32_t unit_bytes = 0;
+  int page = 0;    // from a page to the next
+  int head = 0;    // from a head to the next
+  int token = 0;   // from a token to the next
+  int values = 0;  // from keys to values
+  // Heads are as wide as kernels have them, pages hold whole tiles of 16 tokens.
+  bool rows_follow = false;
 };
+
+inline bool rows_follow(const KvLayer& kv, int n_dims) {
+  return kv.head_dim == n_dims && kv.token_bytes == static_cast<size_t>(n_dims) * 2 && kv.page_tokens % kTile == 0;
+}
 
 // The keys of a sequence and KV head.
 struct KeyRows {
@@ -62,7 +71,7 @@ struct KeyRows {
   // -1: it is not there.
   __device__ int place_of(int page, int token) const {
     const int in_page = token - places.page_tokens.quotient(token) * kv.page_tokens;
-    return page < 0 ? -1 : page * places.page_rows + head * places.head_rows + in_page;
+    return page < 0 ? -1 : page * places.page + head * places.head + in_page * places.token;
   }
 };
 
@@ -70,18 +79,24 @@ struct KeyRows {
 // beyond head_dim: a weight of zero times a value that is not a number would not be.
 template <int kDims>
 __device__ __forceinline__ void copy_rows(std::byte (*to)[kRowBytes<kDims>], const KvLayer& kv,
-                                          const int (&places)[kTile], int further) {
+                                          const KeyPlaces& distances, const int (&places)[kTile], int further) {
   constexpr int kChunks = kDims / 8, kRowLanes = std::bit_ceil(static_cast<unsigned>(kChunks));  // of 16 bytes
   constexpr int kRowsAtOnce = kWarp / kRowLanes;
   const int lane = static_cast<int>(threadIdx.x % kWarp), first_row = lane / kRowLanes, chunk = lane % kRowLanes;
   const std::byte* from = kv.base + chunk * 16;
   const SharedPlace first = shared_place(to[first_row] + chunk * 16);
+  if (distances.rows_follow && places[kTile - 1] >= 0) {  // a page has all of them, one after the other
+    from += uint64_t{static_cast<uint32_t>(places[0] + further)} * distances.unit_bytes + first_row * kDims * 2;
+#pragma unroll
+    for (int row = 0; row < kTile; row += kRowsAtOnce)
+      if (chunk < kChunks) copy_async(first + row * kRowBytes<kDims>, from + row * kDims * 2, true);
+    return;
+  }
   const bool in_head = chunk * 8 < kv.head_dim;
 #pragma unroll
   for (int row = 0; row < kTile; row += kRowsAtOnce) {
     const int place = places[first_row + row];
-    const uint64_t bytes =
-        uint64_t{static_cast<uint32_t>(max(place, 0) + further)} * static_cast<uint32_t>(kv.token_bytes);
+    const uint64_t bytes = uint64_t{static_cast<uint32_t>(max(place, 0) + further)} * distances.unit_bytes;
     if (chunk < kChunks) copy_async(first + row * kRowBytes<kDims>, from + bytes, place >= 0 && in_head);
   }
 }
@@ -98,39 +113,56 @@ struct TileSums {
 // then, and sums are scaled as rarely. Which one a row takes depends on its own scores alone.
 constexpr float kSlack = 8;  // of base 2: weights are below 256
 
-// Scores → weights, of kN tiles of 8 keys; scores are of base 2.
-template <int kN, int kDims>
-__device__ __forceinline__ void weigh(float (&scores)[kN][4], TileSums<kDims>& rows) {
-  float factor[2], base[2];
+// Looks at new scores, which are of base 2, before they are weighed: kN tiles of 8 keys, with kTiles of 16 queries.
+template <int kTiles, int kN, int kDims>
+__device__ __forceinline__ void move_bases(const float (&scores)[kTiles][kN][4], TileSums<kDims> (&rows)[kTiles]) {
+  float largest[kTiles][2];
   bool moves = false;
 #pragma unroll
-  for (int r = 0; r < 2; ++r) {
-    float largest = kMasked;
+  for (int tile = 0; tile < kTiles; ++tile) {
 #pragma unroll
-    for (int n = 0; n < kN; ++n) largest = fmaxf(largest, fmaxf(scores[n][2 * r], scores[n][2 * r + 1]));
-    largest = fmaxf(largest, __shfl_xor_sync(kAllLanes, largest, 1));
-    largest = fmaxf(largest, __shfl_xor_sync(kAllLanes, largest, 2));
-    const bool larger = largest > rows.largest[r] + kSlack;
-    factor[r] = larger ? quick_exp2(rows.largest[r] - largest) : 1;
-    if (larger) rows.largest[r] = largest;
-    base[r] = rows.largest[r] == kMasked ? 0 : rows.largest[r];
-    moves |= larger;
-  }
-  if (__any_sync(kAllLanes, moves)) {
+    for (int r = 0; r < 2; ++r) {
+      float& of_row = largest[tile][r];
+      of_row = kMasked;
 #pragma unroll
-    for (int n = 0; n < kDims / 8; ++n) {
-#pragma unroll
-      for (int i = 0; i < 4; ++i) rows.sums[n][i] *= factor[i / 2];
+      for (int n = 0; n < kN; ++n) of_row = fmaxf(of_row, fmaxf(scores[tile][n][2 * r], scores[tile][n][2 * r + 1]));
+      of_row = fmaxf(of_row, __shfl_xor_sync(kAllLanes, of_row, 1));
+      of_row = fmaxf(of_row, __shfl_xor_sync(kAllLanes, of_row, 2));
+      moves |= of_row > rows[tile].largest[r] + kSlack;
     }
-    rows.total[0] *= factor[0];
-    rows.total[1] *= factor[1];
   }
+  if (!__any_sync(kAllLanes, moves)) return;
 #pragma unroll
-  for (int n = 0; n < kN; ++n) {
+  for (int tile = 0; tile < kTiles; ++tile) {
 #pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      scores[n][i] = quick_exp2(scores[n][i] - base[i / 2]);
-      rows.total[i / 2] += scores[n][i];
+    for (int r = 0; r < 2; ++r) {
+      float& base = rows[tile].largest[r];
+      if (!(largest[tile][r] > base + kSlack)) continue;
+      const float factor = quick_exp2(base - largest[tile][r]);
+      base = largest[tile][r];
+      rows[tile].total[r] *= factor;
+#pragma unroll
+      for (int n = 0; n < kDims / 8; ++n) {
+        rows[tile].sums[n][2 * r] *= factor;
+        rows[tile].sums[n][2 * r + 1] *= factor;
+      }
+    }
+  }
+}
+
+// Scores → weights.
+template <int kN, int kDims>
+__device__ __forceinline__ void weigh(float (&scores)[kN][4], TileSums<kDims>& rows) {
+#pragma unroll
+  for (int r = 0; r < 2; ++r) {
+    const float base = rows.largest[r] == kMasked ? 0 : rows.largest[r];
+#pragma unroll
+    for (int n = 0; n < kN; ++n) {
+#pragma unroll
+      for (int i = 2 * r; i < 2 * r + 2; ++i) {
+        scores[n][i] = quick_exp2(scores[n][i] - base);
+        rows.total[r] += scores[n][i];
+      }
     }
   }
 }

@@ -74,14 +74,12 @@ struct MatmulShape {
     alignas(16) std::byte block_scales[kTiles][kBlockBytes];
   };
 
-  // Few rows: several blocks a multiprocessor, together with enough on the way. More rows: two, or one.
-  static constexpr int kRoom = (kXTiles == 1 ? 64 : kXTiles == 4 ? 100 : 160) << 10;
+  // Few rows: several blocks a multiprocessor, together with enough on the way. More rows: one, whose warps multiply
+  // one group while they prepare the next, and need registers for that.
+  static constexpr int kRoom = (kXTiles == 1 ? 64 : 160) << 10;
   static constexpr int kFit = kRoom / static_cast<int>(sizeof(Stage));
   static constexpr int kStages = kFit < 2 ? 2 : kFit > 4 ? 4 : kFit;
-  // Together on a multiprocessor.
-  static constexpr int kBlocks = kXTiles == 8 || (kXTiles == 4 && kXTerms > 1) ? 1
-                                 : kXTiles == 4 || kXTerms > 1                 ? 2
-                                                                               : 3;
+  static constexpr int kBlocks = kXTiles > 1 ? 1 : kXTerms > 1 ? 2 : 3;
   struct Shared {
     Stage stages[kStages];
     bool is_last;
@@ -261,7 +259,7 @@ template <class Shape, TensorType kType, int kXTiles, int kXTerms>
 __device__ __forceinline__ void multiply_step(const typename Shape::Stage& stage,
                                               float (&sums)[Shape::kTilesOfWarp][kXTiles][4]) {
   const int warp = static_cast<int>(threadIdx.x) / kWarp, lane = static_cast<int>(threadIdx.x) % kWarp;
-#pragma unroll(kXTiles == 1 ? Shape::kStep.n_groups : 1)
+#pragma unroll(kXTiles* kXTerms > 4 ? 2 : Shape::kStep.n_groups)
   for (int group = 0; group < Shape::kStep.n_groups; ++group) {
     Fragments<kType> codes[Shape::kTilesOfWarp];
     GroupScale scales[Shape::kTilesOfWarp][2];
@@ -298,19 +296,38 @@ __device__ __forceinline__ bool add_ranges(const MatmulPart& part, int tiles, in
   float4* of_tiles = part.partial + static_cast<int64_t>(tiles) * part.n_ranges * kFragments * kMatmulThreads + thread;
 #pragma unroll
   for (int f = 0; f < kFragments; ++f) of_tiles[(range * kFragments + f) * kMatmulThreads] = sums[f];
-  __threadfence();
   __syncthreads();
-  if (thread == 0) is_last = atomicAdd(&part.n_arrived[tiles], 1U) + 1 == static_cast<uint32_t>(part.n_ranges);
+  if (thread == 0) {
+    __threadfence();  // for what all threads wrote: the barrier hands it on
+    is_last = atomicAdd(&part.n_arrived[tiles], 1U) + 1 == static_cast<uint32_t>(part.n_ranges);
+    __threadfence();
+  }
   __syncthreads();
   if (!is_last) return false;
-  __threadfence();
   if (thread == 0) part.n_arrived[tiles] = 0;
+  // Several loads at once: each takes about as long as all of them.
+  constexpr int kTogether = kFragments >= 16 ? 1 : kFragments >= 8 ? 2 : 8;
 #pragma unroll
-  for (int f = 0; f < kFragments; ++f) {
-    sums[f] = make_float4(0, 0, 0, 0);
-    for (int r = 0; r < part.n_ranges; ++r) {
-      const float4 of_range = __ldcg(&of_tiles[(r * kFragments + f) * kMatmulThreads]);
-      sums[f].x += of_range.x, sums[f].y += of_range.y, sums[f].z += of_range.z, sums[f].w += of_range.w;
+  for (int f = 0; f < kFragments; ++f) sums[f] = make_float4(0, 0, 0, 0);
+#pragma unroll 1
+  for (int first = 0; first < part.n_ranges; first += kTogether) {
+    float4 some[kTogether][kFragments];
+#pragma unroll
+    for (int r = 0; r < kTogether; ++r) {
+#pragma unroll
+      for (int f = 0; f < kFragments; ++f) {
+        const int at = (min(first + r, part.n_ranges - 1) * kFragments + f) * kMatmulThreads;
+        some[r][f] = __ldcg(&of_tiles[at]);
+      }
+    }
+#pragma unroll
+    for (int r = 0; r < kTogether; ++r) {
+      if (first + r >= part.n_ranges) break;
+#pragma unroll
+      for (int f = 0; f < kFragments; ++f) {
+        sums[f].x += some[r][f].x, sums[f].y += some[r][f].y;
+        sums[f].z += some[r][f].z, sums[f].w += some[r][f].w;
+      }
     }
   }
   return true;

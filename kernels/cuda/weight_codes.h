@@ -27,9 +27,12 @@ __device__ __forceinline__ T value_at(const std::byte* memory, int i) {
 
 __device__ __forceinline__ float low_half(uint32_t halves) { return f32_of_half(static_cast<uint16_t>(halves)); }
 __device__ __forceinline__ float high_half(uint32_t halves) { return f32_of_half(static_cast<uint16_t>(halves >> 16)); }
-__device__ __forceinline__ float byte_of(uint32_t bytes, int i) { return static_cast<float>(bytes >> (8 * i) & 255); }
+// As the last bits of 2²³ and more: quicker than a conversion.
+__device__ __forceinline__ float byte_of(uint32_t bytes, int i) {
+  return f32_of_bits((bytes >> (8 * i) & 255) | 0x4b000000) - 0x1p23f;
+}
 __device__ __forceinline__ float signed_byte_of(uint32_t bytes, int i) {
-  return static_cast<float>(static_cast<int8_t>(bytes >> (8 * i) & 255));
+  return f32_of_bits(((bytes ^ 0x80808080) >> (8 * i) & 255) | 0x4b000000) - (0x1p23f + 128);
 }
 
 // What the codes of a row and group are multiplied with, and what is added. Where both halves have one scale, they are

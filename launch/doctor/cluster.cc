@@ -26,7 +26,8 @@ Needs needs_of(const ClusterConfig& config, size_t weight_bytes, const std::stri
     const int n = ranks_on(group, host);
     needs.n_ranks += n;
     needs.weight_bytes += weight_bytes / static_cast<size_t>(group.tp) * static_cast<size_t>(n);
-    needs.kv_bytes += config.kv.memory * static_cast<size_t>(n);
+    const bool on_cards = config.compute == ClusterConfig::Compute::cuda;  // then only what it passes through
+    needs.kv_bytes += (on_cards ? config.link.staging : config.kv.memory) * static_cast<size_t>(n);
   }
   return needs;
 }

@@ -69,8 +69,8 @@ std::optional<Finding> link_reach(const ClusterConfig& config, const std::string
             .what = "link.transport",
             .found = std::string(config_name(config.link.transport)),
             .advice = config.source.place("link.transport") + ": auto"};
-  if (config.link.transport == Transport::cuda) {
-    f.cost = "no part of Ferry sends KV from a card's memory yet";
+  if (config.link.transport == Transport::cuda && config.compute != ClusterConfig::Compute::cuda) {
+    f.cost = "it puts KV from card to card, and compute has it in the memory of processes";
     return f;
   }
   std::set<std::string> hosts;

@@ -116,6 +116,7 @@ Finding huge_pages(const MachineFacts& m) {
 std::vector<Finding> findings_of(const MachineFacts& m) {
   std::vector<Finding> findings = {cpu(m), memory(m), shared_memory(m), locked_memory(m), mpi(m),
                                    ucx(m), rdma(m),   cuda(m),          huge_pages(m)};
+  if (const auto f = card_kv_finding(m.cards)) findings.push_back(*f);
   if (!m.ucx_variables.empty()) findings.push_back(ucx_environment(m));
   return findings;
 }

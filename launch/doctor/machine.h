@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/cpu/cpu_ops.h"
+#include "launch/doctor/cards.h"
 #include "launch/doctor/finding.h"
 #include "transport/ucx/ucx_info.h"
 
@@ -37,6 +38,7 @@ struct MachineFacts {
   int n_cards = 0;          // that this program can see
   std::string why_no_cuda;  // empty: this program computes on a card here
   std::string huge_pages;   // "madvise": transparent ones
+  CardFacts cards;
 };
 
 MachineFacts read_machine();

@@ -112,6 +112,7 @@ MachineFacts read_machine() {
       .n_cards = n_cuda_cards(),
       .why_no_cuda = why_no_cuda(),
       .huge_pages = huge_page_mode(),
+      .cards = read_cards(),
   };
 }
 

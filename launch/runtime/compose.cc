@@ -69,13 +69,12 @@ std::unique_ptr<KvLink> make_link(LinkConfig::Transport transport, size_t memory
   return make_ucx_link({.transport = transport_of(transport), .memory_bytes = memory_bytes});
 }
 
-RankKv make_rank_kv(const ClusterConfig& config, Device& device, size_t kv_bytes) {
-  const LinkConfig::Transport transport = config.link.transport;
-  if (config.compute != ClusterConfig::Compute::cuda)
-    return {.on_card = {}, .link = make_staged_link(make_link(transport, kv_bytes)), .way = {}};
-  DeviceArray<std::byte> kv(device, kv_bytes);
+RankKv make_rank_kv(const LinkConfig& config, Device* card, size_t kv_bytes) {
+  const LinkConfig::Transport transport = config.transport;
+  if (!card) return {.on_card = {}, .link = make_staged_link(make_link(transport, kv_bytes)), .way = {}};
+  DeviceArray<std::byte> kv(*card, kv_bytes);
   const std::span memory(kv.data(), kv.size());
-  const KvOfCards way = kv_of_cards(config.link);
+  const KvOfCards way = kv_of_cards(config);
   if (way.direct) {
     auto link = make_ucx_link({.transport = transport_of(transport), .card_memory = memory});
     return {.on_card = std::move(kv), .link = make_staged_link(std::move(link)), .way = way.why};
@@ -84,9 +83,9 @@ RankKv make_rank_kv(const ClusterConfig& config, Device& device, size_t kv_bytes
     throw Error(str("link.transport: cuda: ", way.why, ". Build Ferry on another UCX (cmake -DFERRY_UCX_ROOT=DIR, ",
                     "docs/cuda.md), or use link.transport: auto, which sends KV by way of pinned memory"));
   }
-  const uint64_t slot_bytes = slot_bytes_for(config.link.staging);
-  auto link = make_staged_link(make_link(transport, config.link.staging),
-                               Staging{.device = device, .memory = memory, .slot_bytes = slot_bytes});
+  const uint64_t slot_bytes = slot_bytes_for(config.staging);
+  auto link = make_staged_link(make_link(transport, config.staging),
+                               Staging{.device = *card, .memory = memory, .slot_bytes = slot_bytes});
   return {.on_card = std::move(kv), .link = std::move(link), .way = way.why};
 }
 

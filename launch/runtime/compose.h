@@ -36,7 +36,8 @@ struct RankKv {
   std::unique_ptr<KvLink> link;
   std::string way;  // how KV gets out of it and into it, for people; empty: as it is
 };
-RankKv make_rank_kv(const ClusterConfig& config, Device& device, size_t kv_bytes);  // `device` outlives it
+// `card`: that it computes on, which outlives this; null: on its CPU.
+RankKv make_rank_kv(const LinkConfig& config, Device* card, size_t kv_bytes);
 // For a group that talks to no other: KV memory, perhaps a card's, without a network.
 std::unique_ptr<KvLink> make_local_link(std::span<std::byte> memory);
 

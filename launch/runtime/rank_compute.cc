@@ -22,6 +22,17 @@ std::string own_host() {
   return boot;
 }
 
+// Without one, why.
+CudaCard card_or_reason(int index) {
+  CudaCard none = {.name = {}, .id = {}, .why_unusable = why_no_cuda()};
+  try {
+    if (none.why_unusable.empty()) return cuda_card(index);
+  } catch (const Error& error) {
+    none.why_unusable = error.what();
+  }
+  return none;
+}
+
 std::vector<CardClaim> shared_claims(Communicator& host, const CardClaim& mine) {
   std::vector<CardClaim> claims;
   for (const std::string& bytes : shared_bytes(host, pack(mine))) {
@@ -103,21 +114,14 @@ RankCompute::RankCompute(const ClusterConfig& config, Communicator& host, const 
 
 // Every rank says what it has, and all hear it. Then each looks closer at what is its own, and all hear that, too.
 std::string RankCompute::take_card(const ClusterConfig& config, const HostPlace& place, const CardNeed& need) {
-  CardClaim claim = {.why_not = why_no_cuda(), .host = own_host(), .card = {}, .name = {}};
-  size_t free_bytes = 0;
-  if (claim.why_not.empty()) {
-    card_ = card_of_turn(place.card_turn, n_cuda_cards());
-    const CudaCard card = cuda_card(card_);
-    claim.why_not = card.why_unusable;
-    claim.card = card.id;
-    claim.name = card.name;
-    free_bytes = card.free_bytes;
-  }
+  card_ = card_of_turn(place.card_turn, n_cuda_cards());
+  const CudaCard card = card_or_reason(card_);
+  const CardClaim claim = {.why_not = card.why_unusable, .host = own_host(), .card = card.id, .name = card.name};
   const std::vector<CardClaim> claims = shared_claims(host_, claim);
   if (const std::string why_not = why_not_on(claims, config.cuda.share_cards); !why_not.empty()) return why_not;
 
   ranks_on_card_ = ranks_on_card_of(claims, host_.rank());
-  std::string why_not = why_no_room(need, free_bytes / static_cast<size_t>(ranks_on_card_));
+  std::string why_not = why_no_room(need, card.free_bytes / static_cast<size_t>(ranks_on_card_));
   if (why_not.empty() && config.cuda.share_cards == Switch::off) {
     try {
       lock_ = std::make_unique<CardLock>(claim.card);

@@ -24,7 +24,7 @@ void run_worker(const WorkerPlace& place, Communicator& host) {
   settings.milestones = milestones_of(str(place.group.name, ":", host.rank()));
   RankCompute compute(config, host, place.on_host, card_need(file, settings, host.size(), host.rank()));
   const size_t kv_bytes = kv_plan(file, settings.kv, host.size()).bytes(host.rank());
-  const RankKv kv = make_rank_kv(config, compute.ops().device(), kv_bytes);
+  const RankKv kv = make_rank_kv(config.link, compute.on_card() ? &compute.ops().device() : nullptr, kv_bytes);
   Member member(file, settings, compute.ops(), compute.group(), *kv.link, clock);
   if (!member.leads()) return member.follow();
 

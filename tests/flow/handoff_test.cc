@@ -12,9 +12,11 @@
 #include "core/router/router.h"
 #include "kernels/cpu/reference_ops.h"
 #include "parallel/threads.h"
+#include "tests/flow/far_ops.h"
 #include "tests/flow/tiny_file.h"
 #include "transport/control/memory_control.h"
 #include "transport/memory_link.h"
+#include "transport/staged/staged_link.h"
 
 namespace ferry {
 namespace {
@@ -32,6 +34,7 @@ struct GroupPlace {
   Overlap overlap = Overlap::layers;
   wire::Verify verify = wire::Verify::all;
   bool reuse = false;  // so that bytes can be counted
+  bool far = false;    // computes on a device whose memory is reached by way of slots
 };
 
 // A cluster of threads: each group a ThreadGroup of its own, as each would be an MPI job of its own.
@@ -74,8 +77,11 @@ class Cluster {
     const KvPlan plan = kv_plan(file_, kv, place.tp);
     ThreadGroup ranks(place.tp);
     ranks.run([&](Communicator& group) {
-      const auto ops = make_reference_ops();
-      const auto link = fabric_.make_link(plan.bytes(group.rank()));
+      FarOps far_ops(static_cast<unsigned>(group.rank()));
+      const auto near_ops = make_reference_ops();
+      Ops& ops = place.far ? static_cast<Ops&>(far_ops) : *near_ops;
+      const auto link = place.far ? far_link(far_ops, plan.bytes(group.rank()))
+                                  : make_staged_link(fabric_.make_link(plan.bytes(group.rank())));
       const GroupSettings settings = {
           .key = {place.name, static_cast<uint64_t>(1 + group.rank())},  // as if each drew its own
           .role = place.role,
@@ -83,12 +89,18 @@ class Cluster {
           .scheduling = {.max_batch_tokens = 16, .max_sequences = 6},
           .overlap = place.overlap,
           .verify = place.verify};
-      Member member(file_, settings, *ops, group, *link, clock_);
+      Member member(file_, settings, ops, group, *link, clock_);
       if (!member.leads()) return member.follow();
       const auto dialed = control_.dial();
       lead(member, *dialed);
       n_leaked_pages_ += plan.n_pages - member.engine().stats().pages.free;
     });
+  }
+
+  std::unique_ptr<KvLink> far_link(FarOps& ops, size_t kv_bytes) {
+    constexpr size_t kSlotBytes = 4096, kStagingBytes = 8 * kSlotBytes;  // so little that a layer does not fit in
+    const Staging staging = {.device = ops.far(), .memory = ops.far().allocate_far(kv_bytes), .slot_bytes = kSlotBytes};
+    return make_staged_link(fabric_.make_link(kStagingBytes), staging);
   }
 
   void send() {
@@ -154,6 +166,26 @@ std::map<RequestId, std::vector<int>> colocated(const ModelFile& file, const std
   return ids_of(answers(cluster, all));
 }
 
+// The cluster's end checks that every page is free: an abort is over when nothing is in flight.
+void expect_no_page_left_behind(const ModelFile& file, unsigned seed, bool far) {
+  std::mt19937 random(seed);
+  Cluster cluster(file, {{.name = "p", .role = wire::Role::prefill, .tp = 2, .far = far},
+                         {.name = "d", .role = wire::Role::decode, .tp = 3, .far = far}});
+  cluster.wait_for_paths(1);
+  const auto all = requests(12, seed, 301);
+  for (const Request& r : all) cluster.router().submit(r, std::chrono::minutes(2));
+  std::set<RequestId> over;
+  while (over.size() < all.size()) {
+    for (const RequestEvent& e : cluster.turn()) {
+      if (e.last()) over.insert(e.id);
+    }
+    const RequestId victim = all[random() % all.size()].id;
+    if (random() % 8 == 0 && over.insert(victim).second) cluster.router().cancel(victim);
+  }
+  const Request last = {.id = 99, .prompt = {1, 2, 3}, .max_tokens = 3, .ignore_eos = true};
+  EXPECT_EQ(answers(cluster, {last})[99].ids.size(), 3u);
+}
+
 TEST(Handoff, AnyDegreeToAnyDegreeGivesTheTokensOfOneProcess) {
   const TinyFile file(nine_heads());
   const auto all = requests(10, 3, 301);
@@ -174,6 +206,35 @@ TEST(Handoff, AnyDegreeToAnyDegreeGivesTheTokensOfOneProcess) {
         EXPECT_EQ(got.at(r.id).account.transport, "memory");
       }
     }
+  }
+}
+
+// Marks are reached late, copies are done late and in any order with launches, slots are few.
+TEST(Handoff, KvOfDevicesGivesTheSameTokensAndBytes) {
+  const TinyFile file(nine_heads());
+  const auto all = requests(10, 11, 301);
+  const auto expected = colocated(*file, all);
+  for (const auto& [from, to] : {std::pair(true, true), {true, false}, {false, true}}) {
+    for (const wire::Verify verify : {wire::Verify::off, wire::Verify::sampled, wire::Verify::all}) {
+      SCOPED_TRACE(testing::Message() << "prefill far " << from << ", decode far " << to);
+      Cluster cluster(*file, {{.name = "p", .role = wire::Role::prefill, .tp = 2, .verify = verify, .far = from},
+                              {.name = "d", .role = wire::Role::decode, .tp = 3, .verify = verify, .far = to}});
+      cluster.wait_for_paths(1);
+      const auto got = answers(cluster, all);
+      EXPECT_EQ(ids_of(got), expected);
+      for (const Request& r : all) {
+        EXPECT_EQ(got.at(r.id).account.bill.kv_bytes, 3 * 3 * r.prompt.size() * 2 * 8 * 4);
+        EXPECT_EQ(got.at(r.id).account.transport, "memory+staged");
+      }
+    }
+  }
+}
+
+TEST(Handoff, CancelledRequestsOfDevicesLeaveNoPageBehind) {
+  const TinyFile file(nine_heads());
+  for (unsigned seed = 0; seed < 6; ++seed) {
+    SCOPED_TRACE(seed);
+    expect_no_page_left_behind(*file, seed, true);
   }
 }
 
@@ -244,23 +305,7 @@ TEST(Handoff, CancelledRequestsLeaveNoPageBehind) {
   const TinyFile file(nine_heads());
   for (unsigned seed = 0; seed < 10; ++seed) {
     SCOPED_TRACE(seed);
-    std::mt19937 random(seed);
-    Cluster cluster(*file, {{.name = "p", .role = wire::Role::prefill, .tp = 2},
-                            {.name = "d", .role = wire::Role::decode, .tp = 3}});
-    cluster.wait_for_paths(1);
-    const auto all = requests(12, seed, 301);
-    for (const Request& r : all) cluster.router().submit(r, std::chrono::minutes(2));
-    std::set<RequestId> over;
-    while (over.size() < all.size()) {
-      for (const RequestEvent& e : cluster.turn()) {
-        if (e.last()) over.insert(e.id);
-      }
-      const RequestId victim = all[random() % all.size()].id;
-      if (random() % 8 == 0 && over.insert(victim).second) cluster.router().cancel(victim);
-    }
-    // The cluster's end checks that every page is free: an abort is over when nothing is in flight.
-    const Request last = {.id = 99, .prompt = {1, 2, 3}, .max_tokens = 3, .ignore_eos = true};
-    EXPECT_EQ(answers(cluster, {last})[99].ids.size(), 3u);
+    expect_no_page_left_behind(*file, seed, false);
   }
 }
 

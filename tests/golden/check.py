@@ -32,6 +32,7 @@ def arguments():
     p.add_argument("--only", default="", help="cases whose id begins so")
     p.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="for cluster.yaml")
     p.add_argument("--logprob-tolerance", default="0.02")
+    p.add_argument("--margin", default="0", help="as compare.py has it")
     return p.parse_args()
 
 
@@ -80,7 +81,8 @@ def main():
         if ran.returncode != 0:
             print(f"ferry ended with {ran.returncode}")
             return 1
-        return subprocess.run(compare + [str(folder / "results.jsonl"), "--logprob-tolerance", a.logprob_tolerance],
+        return subprocess.run(compare + [str(folder / "results.jsonl"), "--logprob-tolerance", a.logprob_tolerance,
+                                         "--margin", a.margin],
                               check=False).returncode
 
 

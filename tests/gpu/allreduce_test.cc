@@ -17,14 +17,17 @@ namespace {
 
 using namespace std::chrono_literals;
 
+bool shares_cards() { return session().local_ranks() > n_cuda_cards(); }
+
 // A rank, its card, and its group.
 class Cards {
  public:
-  explicit Cards(Duration patience = 30s)
+  // Ranks that share a card would not use IPC by themselves.
+  explicit Cards(Duration patience = 30s, AllReduceBy by = shares_cards() ? AllReduceBy::ipc : AllReduceBy::automatic)
       : host_(session().split(0)),
         ops_(make_cuda_ops({.card = session().local_rank() % n_cuda_cards()})),
         group_(make_card_group(*host_, ops_->device(),
-                               {.cards_are_shared = session().local_ranks() > n_cuda_cards(), .patience = patience})) {}
+                               {.by = by, .cards_are_shared = shares_cards(), .patience = patience})) {}
 
   Communicator& host() { return *host_; }
   Device& device() { return ops_->device(); }
@@ -55,6 +58,11 @@ class Cards {
   CardGroup group_;  // ends before the ops
 };
 
+bool has(Cards& cards, ReduceMethod method) {
+  const std::vector<ReduceMethod> methods = cards.group().methods();
+  return std::ranges::find(methods, method) != methods.end();
+}
+
 class AllReduce : public testing::Test {
  protected:
   void SetUp() override {
@@ -62,20 +70,24 @@ class AllReduce : public testing::Test {
   }
 };
 
-class Contract : public testing::TestWithParam<contract::Case> {};
+// Not by NCCL: the order of its sums, and with it their last bits, are its own.
+class Contract : public testing::TestWithParam<std::tuple<AllReduceBy, contract::Case>> {};
 
 TEST_P(Contract, HoldsOverCards) {
   if (const std::string why = why_no_cuda(); !why.empty()) GTEST_SKIP() << why;
-  Cards cards;
-  const bool has_windows = cards.exact_methods().size() > 1;
-  // Where sums may go by NCCL the order, and with it the last bits, are NCCL's.
-  if (!has_windows && cards.group().methods().size() > 1) GTEST_SKIP() << "adds up by NCCL alone";
+  const auto& [by, contract_case] = GetParam();
+  Cards cards(30s, by);
   ThroughACard rank(cards.group(), cards.device());
-  EXPECT_EQ(from_all_ranks(GetParam().body(rank)), "");
+  EXPECT_EQ(from_all_ranks(contract_case.body(rank)), "");
 }
 
-INSTANTIATE_TEST_SUITE_P(Cards, Contract, testing::ValuesIn(contract::kCases),
-                         [](const auto& named) { return std::string(named.param.name); });
+INSTANTIATE_TEST_SUITE_P(Cards, Contract,
+                         testing::Combine(testing::Values(AllReduceBy::ipc, AllReduceBy::host),
+                                          testing::ValuesIn(contract::kCases)),
+                         [](const auto& named) {
+                           return std::string(std::get<1>(named.param).name) +
+                                  (std::get<0>(named.param) == AllReduceBy::ipc ? "ByIpc" : "ThroughTheHost");
+                         });
 
 TEST_F(AllReduce, EveryMethodSumsInRankOrderWhateverTheSize) {
   Cards cards;
@@ -94,8 +106,7 @@ TEST_F(AllReduce, EveryMethodSumsInRankOrderWhateverTheSize) {
 
 TEST_F(AllReduce, NcclGivesEveryRankTheSameBits) {
   Cards cards;
-  const std::vector<ReduceMethod> methods = cards.group().methods();
-  if (std::ranges::find(methods, ReduceMethod::nccl) == methods.end()) GTEST_SKIP() << cards.text();
+  if (!has(cards, ReduceMethod::nccl)) GTEST_SKIP() << cards.text();
   const std::vector<float> got = cards.sum_by(ReduceMethod::nccl, contract::values_of(session().rank(), 1, 100'003));
   const std::vector<float> wanted = contract::sum_in_rank_order(session().size(), 1, got.size());
   std::string wrong, first(reinterpret_cast<const char*>(got.data()), got.size() * sizeof(float));
@@ -161,7 +172,7 @@ class CapturedSums {
 
 TEST_F(AllReduce, SumsInACapturedGraphGoOnCountingTheirTurns) {
   Cards cards;
-  if (cards.exact_methods().size() < 3) GTEST_SKIP() << cards.text();
+  if (!has(cards, ReduceMethod::one_shot)) GTEST_SKIP() << cards.text();
   constexpr size_t n = 5000;
   const auto n_ranks = static_cast<float>(session().size());
   const DeviceArray<float> values(cards.device(), n);

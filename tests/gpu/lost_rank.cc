@@ -25,7 +25,8 @@ void be_a_rank() {
   const auto host = session.split(0);
   const auto ops = make_cuda_ops({.card = session.local_rank() % n_cuda_cards()});
   const bool shared = session.local_ranks() > n_cuda_cards();
-  const CardGroup group = make_card_group(*host, ops->device(), {.cards_are_shared = shared});
+  const CardGroup group = make_card_group(
+      *host, ops->device(), {.by = shared ? AllReduceBy::ipc : AllReduceBy::automatic, .cards_are_shared = shared});
   const DeviceArray<float> values(ops->device(), std::vector<float>(4096));
   float value = 0;
   for (int sum = 0;; ++sum) {

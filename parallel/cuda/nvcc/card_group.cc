@@ -31,7 +31,9 @@ class Assembly {
         // A card that gives up says for whom it waited: it does so first.
         parts_{.peers = std::make_unique<PeerProcesses>(host), .reducers = {}, .patience = settings.patience * 5 / 4} {}
 
+  // Where ranks take turns on a card, who waits on it uses up the time that the others need: that is for trying out.
   void add_ipc() {
+    if (settings_.cards_are_shared && settings_.by == AllReduceBy::automatic) return lacks("IPC", "ranks share a card");
     auto windows = std::make_unique<cuda::IpcWindows>(host_);
     if (!windows->why_not().empty()) return lacks("IPC", windows->why_not());
     parts_.reducers.push_back(

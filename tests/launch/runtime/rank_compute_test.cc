@@ -68,7 +68,7 @@ TEST(CardClaims, ARankWithoutACardIsNamedWithItsReason) {
 
 TEST(CardMemory, WhatIsNeededFollowsFromTheModelAndTheYaml) {
   const TinyFile file{TinyModel{}};
-  const ModelConfig& config = file->config;
+  const ModelConfig& config = (*file).config;
   const CardNeed one = card_need(*file, {.max_rows = 100, .max_logit_rows = 10}, 1, 0);
   const CardNeed half = card_need(*file, {.max_rows = 100, .max_logit_rows = 10}, 2, 0);
   EXPECT_GT(one.weights, half.weights);
