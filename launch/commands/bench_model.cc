@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <iostream>
 #include <memory>
@@ -11,6 +12,7 @@
 
 #include "core/base/error.h"
 #include "kernels/cpu/limits.h"
+#include "kernels/cuda/card_limits.h"
 #include "launch/bench/model_bench.h"
 #include "launch/commands/model_options.h"
 #include "launch/io/svg_plot.h"
@@ -44,18 +46,37 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
+// Of all ranks together.
+struct Limits {
+  std::string arithmetic;  // "f32"
+  double flop_s = 0;       // infinite where nobody could measure it
+  double read_byte_s = 0;
+};
+
 // What every case needs, made once.
 struct Bench {
   const BenchOptions& options;
   const ModelFile& file;
   ModelBench& model;
-  CpuLimits limits;
+  Limits limits;
   int n_ranks = 1;
 };
 
+Limits limits_of(RankCompute& compute, int ranks_on_this_host) {
+  if (!compute.on_card()) {
+    const CpuLimits cpu = measure_cpu_limits(compute.n_threads() * ranks_on_this_host);
+    return {.arithmetic = "f32", .flop_s = cpu.f32_gflop_s * 1e9, .read_byte_s = cpu.read_gb_s * 1e9};
+  }
+  const CardLimits card = measure_card_limits(compute.ops().device());
+  const double n_cards = static_cast<double>(compute.group().size()) / compute.ranks_on_card();
+  return {.arithmetic = "bf16",
+          .flop_s = card.product_tflop_s > 0 ? n_cards * card.product_tflop_s * 1e12 : HUGE_VAL,
+          .read_byte_s = n_cards * card.read_gb_s * 1e9};
+}
+
 // At best, as fast as the arithmetic or as the weights and the KV can be read, whichever takes longer.
 double least_seconds(const Bench& b, double flops, double bytes) {
-  return std::max(flops / (b.limits.f32_gflop_s * 1e9), bytes / (b.limits.read_gb_s * 1e9));
+  return std::max(flops / b.limits.flop_s, bytes / b.limits.read_byte_s);
 }
 
 Row row_of(nlohmann::json json, const std::string& name, double tokens, const std::vector<double>& seconds,
@@ -196,7 +217,7 @@ int run(const BenchOptions& options) {
   Communicator& group = compute.group();
   const int n_threads = compute.n_threads();
   ModelBench model(file, shape, compute.ops(), group);
-  const CpuLimits limits = measure_cpu_limits(n_threads * own.ranks_on_this_host());
+  const Limits limits = limits_of(compute, own.ranks_on_this_host());
   const Bench bench = {.options = options, .file = file, .model = model, .limits = limits, .n_ranks = group.size()};
   const bool prints = group.rank() == 0;
   if (options.kv_cache == "off") return bench_cache(bench, prints);
@@ -207,15 +228,15 @@ int run(const BenchOptions& options) {
                                {"ops", compute.text()},
                                {"ranks", group.size()},
                                {"threads", n_threads},
-                               {"f32_gflop_s", limits.f32_gflop_s},
-                               {"read_gb_s", limits.read_gb_s},
+                               {limits.arithmetic + "_gflop_s", limits.flop_s / 1e9},
+                               {"read_gb_s", limits.read_byte_s / 1e9},
                                {"weight_mb", bench.n_ranks * model.weight_bytes() / 1e6}};
   if (options.json) {
     std::cout << head.dump() << "\n";
   } else {
     std::cout << fmt::format(
-        "{} on {} ranks × {} threads; limits in this run: {:.0f} GFLOP/s of f32, {:.1f} GB/s read\n\n", compute.text(),
-        group.size(), n_threads, limits.f32_gflop_s, limits.read_gb_s);
+        "{} on {} ranks × {} threads; limits in this run: {:.0f} GFLOP/s of {}, {:.1f} GB/s read\n\n", compute.text(),
+        group.size(), n_threads, limits.flop_s / 1e9, limits.arithmetic, limits.read_byte_s / 1e9);
   }
   print(options, {"case", "tok/s", "median", "limit tok/s", "share"}, rows);
   return kDone;

@@ -55,6 +55,7 @@ class RankCompute {
   Ops& ops() { return *ops_; }
   Communicator& group() { return cards_ ? *cards_ : host_; }
   bool on_card() const { return on_card_; }
+  int ranks_on_card() const { return ranks_on_card_; }  // this one included
   CardCommunicator* cards() { return cards_.get(); }  // null: the group adds up on the host
 
   int n_threads() const { return n_threads_; }

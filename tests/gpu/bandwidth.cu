@@ -9,20 +9,6 @@ constexpr int kThreads = 512, kAtOnce = 4;  // loads of 16 bytes that a thread h
 
 __device__ float4 streamed(const float4* at) { return __ldcs(at); }
 
-__global__ void read(const float4* from, size_t n, float* never_written) {
-  float sum = 0;
-  const size_t stride = static_cast<size_t>(gridDim.x) * kThreads;
-  for (size_t i = blockIdx.x * static_cast<size_t>(kThreads) + threadIdx.x; i + (kAtOnce - 1) * stride < n;
-       i += kAtOnce * stride) {
-    float4 values[kAtOnce];
-#pragma unroll
-    for (int k = 0; k < kAtOnce; ++k) values[k] = streamed(from + i + k * stride);
-#pragma unroll
-    for (int k = 0; k < kAtOnce; ++k) sum += values[k].x + values[k].y + values[k].z + values[k].w;
-  }
-  if (sum == 1.2345f) *never_written = sum;  // else the loads would be for nothing, and left out
-}
-
 __global__ void copy(const float4* from, float4* to, size_t n) {
   const size_t stride = static_cast<size_t>(gridDim.x) * kThreads;
   for (size_t i = blockIdx.x * static_cast<size_t>(kThreads) + threadIdx.x; i + (kAtOnce - 1) * stride < n;
@@ -43,11 +29,6 @@ int blocks_of_card() {
 }
 
 }  // namespace
-
-void launch_read(const std::byte* from, size_t n_bytes, float* never_written, cudaStream_t stream) {
-  read<<<blocks_of_card(), kThreads, 0, stream>>>(reinterpret_cast<const float4*>(from), n_bytes / sizeof(float4),
-                                                  never_written);
-}
 
 void launch_copy(const std::byte* from, std::byte* to, size_t n_bytes, cudaStream_t stream) {
   copy<<<blocks_of_card(), kThreads, 0, stream>>>(reinterpret_cast<const float4*>(from), reinterpret_cast<float4*>(to),

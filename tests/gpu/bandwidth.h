@@ -1,5 +1,5 @@
 #pragma once
-// What a card's memory can do at best: the limits that kernels are held against.
+// A copy within a card's memory by a kernel that does nothing else: a limit that others are held against.
 
 #include <cuda_runtime_api.h>
 
@@ -7,8 +7,7 @@
 
 namespace ferry::gpu {
 
-// n_bytes are a multiple of 64; the kernels do nothing but that.
-void launch_read(const std::byte* from, size_t n_bytes, float* never_written, cudaStream_t stream);
+// n_bytes are a multiple of 64.
 void launch_copy(const std::byte* from, std::byte* to, size_t n_bytes, cudaStream_t stream);
 
 }  // namespace ferry::gpu
