@@ -11,6 +11,9 @@ constexpr int kTerms = 3;  // of an f32
 __device__ __forceinline__ float low_of_pair(uint32_t pair) { return f32_of_bits(pair << 16); }
 __device__ __forceinline__ float high_of_pair(uint32_t pair) { return f32_of_bits(pair & 0xffff0000); }
 
+__device__ __forceinline__ float sum_of_pair(uint32_t pair) { return low_of_pair(pair) + high_of_pair(pair); }
+__device__ __forceinline__ uint32_t low_halves(uint32_t low, uint32_t high) { return (low & 0xffff) | high << 16; }
+
 // (low, high) as pairs of bf16 that add up to them, the largest first.
 template <int kN>
 __device__ __forceinline__ void split(float low, float high, uint32_t (&pairs)[kN]) {

@@ -117,14 +117,20 @@ void Multiplier::multiply(std::span<const Matmul> products) {
     const size_t n_fit = terms_.size() / static_cast<size_t>(n_terms_ * padded_columns(view_of(of_one_x[0])));
     const int n_rows = products[0].n_rows;
     const int n_at_once =
-        static_cast<int>(std::min(n_fit, static_cast<size_t>(n_rows)) / kMostDecodeRows) * kMostDecodeRows;
-    for (int row = 0; row < n_rows; row += std::max(n_at_once, kMostDecodeRows))
-      multiply_rows(of_one_x, {row, std::min(n_rows, row + std::max(n_at_once, kMostDecodeRows))});
+        n_fit >= static_cast<size_t>(n_rows) ? n_rows : static_cast<int>(n_fit) / kMostDecodeRows * kMostDecodeRows;
+    for (int row = 0; row < n_rows; row += n_at_once) multiply_rows(of_one_x, {row, std::min(n_rows, row + n_at_once)});
   });
 }
 
 void Multiplier::multiply_rows(std::span<const Matmul> products, const Rows& rows) {
-  const XTerms x = split(products[0], rows);
+  const WeightView& w = view_of(products[0]);
+  const XRows of_x = {.x = products[0].x + static_cast<int64_t>(rows.begin) * w.n_cols,
+                      .n_rows = rows.end - rows.begin,
+                      .n_in = w.n_cols,
+                      .first_col = w.first_col};
+  const XForms x = {of_x, terms_of(of_x, padded_columns(w))};
+  // Few rounded rows are split by the blocks that multiply them.
+  if (n_terms_ > 1 || products[0].n_rows > kColumnsOfTile) launch_split_x({x.rows, x.terms}, stream_);
   for_each_run(products, are_of_one_kind, [&](std::span<const Matmul> alike) {
     if (alike[0].n_rows > most_own_rows(view_of(alike[0])) && n_terms_ == 1) {
       for (const Matmul& product : alike) {
@@ -138,31 +144,26 @@ void Multiplier::multiply_rows(std::span<const Matmul> products, const Rows& row
   });
 }
 
-XTerms Multiplier::split(const Matmul& product, const Rows& rows) {
-  const WeightView& w = view_of(product);
-  const XTerms to = {.terms = terms_.data(),
-                     .sums = sums_.data(),
-                     .n_terms = n_terms_,
-                     .n_rows = parts_of(rows.end - rows.begin, kColumnsOfTile) * kColumnsOfTile,
-                     .n_columns = padded_columns(w)};
-  launch_split_x({.x = product.x + static_cast<int64_t>(rows.begin) * w.n_cols,
-                  .n_rows = rows.end - rows.begin,
-                  .n_in = w.n_cols,
-                  .first_col = w.first_col,
-                  .to = to},
-                 stream_);
-  return to;
+XTerms Multiplier::terms_of(const XRows& x, int n_columns) const {
+  return {.terms = terms_.data(),
+          .sums = sums_.data(),
+          .n_terms = n_terms_,
+          .n_rows = parts_of(x.n_rows, kColumnsOfTile) * kColumnsOfTile,
+          .n_columns = n_columns};
 }
 
-void Multiplier::multiply_alike(std::span<const Matmul> products, const Rows& rows, const XTerms& x) {
+void Multiplier::multiply_alike(std::span<const Matmul> products, const Rows& rows, const XForms& x) {
   const MatmulRoom room = {.partial = reinterpret_cast<float4*>(partial_.data()),
                            .n_partial = partial_.size() / 4,
                            .n_arrived = n_arrived_.data(),
                            .n_counters = kCounters,
                            .shared_bytes = shared_bytes_};
   for (int row = rows.begin; row < rows.end;) {
-    MatmulTask task = {
-        .n_rows = rows.end - row, .x_row = row - rows.begin, .n_steps = view_of(products[0]).n_steps, .x = x};
+    MatmulTask task = {.n_rows = rows.end - row,
+                       .x_row = row - rows.begin,
+                       .n_steps = view_of(products[0]).n_steps,
+                       .x = x.terms,
+                       .x_rows = x.rows};
     for (const Matmul& product : products) {
       const WeightView& w = view_of(product);
       task.parts[task.n_parts++] = {.steps = w.steps,
@@ -177,7 +178,7 @@ void Multiplier::multiply_alike(std::span<const Matmul> products, const Rows& ro
   }
 }
 
-bool Multiplier::multiply_dense(const Matmul& product, const Rows& rows, const XTerms& x) {
+bool Multiplier::multiply_dense(const Matmul& product, const Rows& rows, const XForms& x) {
   const WeightView& w = view_of(product);
   const int n_columns = w.n_groups * kGroupColumns;
   const bool is_ready = w.type == TensorType::bf16;
@@ -191,12 +192,12 @@ bool Multiplier::multiply_dense(const Matmul& product, const Rows& rows, const X
     const auto* plain = reinterpret_cast<const uint16_t*>(w.steps) + static_cast<int64_t>(out) * n_columns;
     if (!is_ready) launch_dequantize({.w = w, .first_row = out, .n_rows = n_out, .to = dequantized_.data()}, stream_);
     if (!dense_.multiply({.w = is_ready ? plain : dequantized_.data(),
-                          .x = x.terms,
+                          .x = x.terms.terms,
                           .y = y + out,
                           .n_out = n_out,
                           .n_rows = rows.end - rows.begin,
                           .n_columns = n_columns,
-                          .x_stride = x.n_columns,
+                          .x_stride = x.terms.n_columns,
                           .y_stride = w.n_rows})) {
       return false;
     }

@@ -27,11 +27,15 @@ class Multiplier {
   struct Rows {  // of x
     int begin = 0, end = 0;
   };
+  struct XForms {
+    XRows rows;
+    XTerms terms;
+  };
 
   void multiply_rows(std::span<const Matmul> products, const Rows& rows);
-  XTerms split(const Matmul& product, const Rows& rows);
-  void multiply_alike(std::span<const Matmul> products, const Rows& rows, const XTerms& x);
-  bool multiply_dense(const Matmul& product, const Rows& rows, const XTerms& x);
+  XTerms terms_of(const XRows& x, int n_columns) const;  // where they go
+  void multiply_alike(std::span<const Matmul> products, const Rows& rows, const XForms& x);
+  bool multiply_dense(const Matmul& product, const Rows& rows, const XForms& x);
 
   Device& device_;
   const Stream stream_;

@@ -33,8 +33,8 @@ struct CardFacts {
 int n_cards();  // that this process sees
 CardFacts card_facts(int index);
 
-void use_card(int index);  // for all that this thread does from now on
-int n_multiprocessors();      // of the card that this thread uses
+void use_card(int index);    // for all that this thread does from now on
+int n_multiprocessors();     // of the card that this thread uses
 size_t most_shared_bytes();  // of a block, on that card
 Stream make_stream();
 void end_stream(Stream stream) noexcept;

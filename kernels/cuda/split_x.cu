@@ -2,23 +2,13 @@
 
 #include "kernels/cuda/bf16_terms.h"
 #include "kernels/cuda/language.h"
-#include "kernels/cuda/x_terms.h"
+#include "kernels/cuda/x_values.h"
 
 namespace ferry::cuda {
 namespace {
 
 constexpr int kThreads = 128;
 constexpr int kColumns = 8;  // of a thread
-
-// Four values from `column` on; zeros where there are none.
-__device__ __forceinline__ float4 four_of_x(const SplitX& p, int row, int column) {
-  const int first = column - p.first_col;
-  const float* x = p.x + static_cast<int64_t>(row) * p.n_in;
-  if (p.n_in % 4 == 0 && p.first_col % 4 == 0)
-    return first >= 0 && first < p.n_in ? *reinterpret_cast<const float4*>(x + first) : make_float4(0, 0, 0, 0);
-  const auto at = [&](int i) { return i >= 0 && i < p.n_in ? x[i] : 0.0f; };
-  return make_float4(at(first), at(first + 1), at(first + 2), at(first + 3));
-}
 
 template <int kXTerms>
 __global__ void __launch_bounds__(kThreads) split_x(const SplitX p) {
@@ -34,7 +24,7 @@ __global__ void __launch_bounds__(kThreads) split_x(const SplitX p) {
     uint32_t pairs[4][kXTerms];
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      const float4 x = four_of_x(p, row, group * 32 + half * 16 + t * 4);
+      const float4 x = four_of_x(p.from, row, group * 32 + half * 16 + t * 4);
       split(x.x, x.y, pairs[2 * half]);
       split(x.z, x.w, pairs[2 * half + 1]);
     }
@@ -45,8 +35,12 @@ __global__ void __launch_bounds__(kThreads) split_x(const SplitX p) {
     }
 #pragma unroll
     for (int term = kXTerms - 1; term >= 0; --term) {
+      // In this order wherever a group is summed (matmul_kernel.h).
+      float of_half[2];
 #pragma unroll
-      for (int i = 0; i < 4; ++i) sum += low_of_pair(pairs[i][term]) + high_of_pair(pairs[i][term]);
+      for (int half = 0; half < 2; ++half)
+        of_half[half] = sum_of_pair(pairs[2 * half][term]) + sum_of_pair(pairs[2 * half + 1][term]);
+      sum += of_half[0] + of_half[1];
     }
   }
   sum += __shfl_xor_sync(kAllLanes, sum, 1);
@@ -55,7 +49,7 @@ __global__ void __launch_bounds__(kThreads) split_x(const SplitX p) {
     uint32_t terms[kTerms];  // each twice
     split(sum, sum, terms);
     uint32_t* to = p.to.sums + static_cast<int64_t>(group) * p.to.n_rows + row;
-    to[0] = (terms[0] & 0xffff) | terms[1] << 16;
+    to[0] = low_halves(terms[0], terms[1]);
     if (kXTerms > 1) to[static_cast<int64_t>(p.to.n_columns / 32) * p.to.n_rows] = terms[2] & 0xffff;
   }
 }
@@ -63,7 +57,7 @@ __global__ void __launch_bounds__(kThreads) split_x(const SplitX p) {
 }  // namespace
 
 void launch_split_x(const SplitX& p, Stream stream) {
-  const LaunchShape shape = {{parts_of(p.to.n_columns, kThreads * kColumns), p.n_rows}, kThreads, 0, stream};
+  const LaunchShape shape = {{parts_of(p.to.n_columns, kThreads * kColumns), p.from.n_rows}, kThreads, 0, stream};
   launch_early(p.to.n_terms == 1 ? split_x<1> : split_x<kTerms>, shape, p);
 }
 

@@ -2,8 +2,8 @@
 //
 // The first kernel reads every logit once and says the largest of each group of kGroup, and the sums of each chunk. The
 // n best logits of a row are in the n best groups, the lowest first among equals: each group before that of one of them
-// has a better one. So the second kernel, a block a row, sorts groups and reads only the best ones again, of which
-// hardly more than n logits are as good as the last group's.
+// has a better one. So the second kernel, a block a row, finds those and reads only them again; hardly more than n of
+// their logits are as good as the last group's best one.
 
 #include "core/base/check.h"
 #include "kernels/cuda/language.h"
@@ -20,9 +20,10 @@ constexpr int kChunk = kChunkGroups * kGroup;
 constexpr int kScanThreads = 256;
 constexpr int kScanWarps = kScanThreads / kWarp;
 
-constexpr int kThreads = 512;                         // of the second kernel
-constexpr int kEach = kMostBest * kGroup / kThreads;  // logits of a thread
-constexpr int kTogether = 4;                          // of them that are looked at between two barriers
+constexpr int kThreads = 512;                           // of the second kernel
+constexpr int kMostChosen = kMostBest + 16;             // groups
+constexpr int kEach = kMostChosen * kGroup / kThreads;  // logits of a thread
+constexpr int kTogether = 4;                            // of them that are looked at between two barriers
 static_assert(kEach % kTogether == 0 && kThreads * kTogether * 2 <= kMostGroups);
 
 constexpr float kLog2E = 1.44269504f;
@@ -153,25 +154,52 @@ __device__ inline void largest_key_first(uint64_t* keys, int n) {
 
 struct ChooseShared {
   uint64_t keys[kMostGroups];  // of groups, then of logits
-  int groups[kMostBest];
+  int groups[kMostChosen];
   float sums[2][kThreads / kWarp];
-  int n_found;
+  float top;
+  int n_groups;  // chosen
+  int n_found;   // keys of logits
 };
 
-// The best groups of a row, best first; returns what a logit must reach to be among the best.
+// The high words that n_least to n_most keys reach, found by halving; 0: there are none, as among equals.
+__device__ inline uint32_t reached_by(const uint64_t* keys, int n_keys, int n_least, int n_most) {
+  uint32_t low = 0, high = 0xffffffff;  // too many reach the one, too few the other
+  while (high - low > 1) {
+    const uint32_t middle = low + (high - low) / 2;
+    int n = 0;
+    for (int begin = 0; begin < n_keys; begin += kThreads) {
+      const int i = begin + static_cast<int>(threadIdx.x);
+      n += __syncthreads_count(i < n_keys && static_cast<uint32_t>(keys[i] >> 32) >= middle);
+    }
+    if (n >= n_least && n <= n_most) return middle;
+    (n > n_most ? low : high) = middle;
+  }
+  return 0;
+}
+
+// The best groups of a row, and perhaps some more; returns what a logit must reach to be among the best.
 __device__ inline float choose_groups(const TopTask& task, int row, ChooseShared& shared) {
   const int thread = static_cast<int>(threadIdx.x);
   const int n_groups = (task.p.n_vocab + kGroup - 1) / kGroup, n_keys = power_of_two_from(n_groups);
+  const int n_wanted = min(task.p.n_best, n_groups);
   const float* largest = task.largest + static_cast<int64_t>(row) * task.n_chunks * kChunkGroups;
   for (int i = thread; i < n_keys; i += kThreads) shared.keys[i] = i < n_groups ? key_of(largest[i], i) : 0;
+  if (thread == 0) shared.n_groups = shared.n_found = 0;
+  __syncthreads();
   if (task.p.n_best == 1) {
     largest_key_first(shared.keys, n_keys);
+  } else if (n_groups > kMostChosen) {
+    const uint32_t reached = reached_by(shared.keys, n_keys, n_wanted, kMostChosen);
+    for (int i = thread; i < n_keys && reached > 0; i += kThreads) {
+      if (static_cast<uint32_t>(shared.keys[i] >> 32) >= reached) shared.groups[atomicAdd(&shared.n_groups, 1)] = i;
+    }
+    if (reached > 0) return value_of(static_cast<uint64_t>(reached) << 32);
+    sort_keys(shared.keys, n_keys);
   } else {
     sort_keys(shared.keys, n_keys);
   }
-  const int n_wanted = min(task.p.n_best, n_groups);
   if (thread < n_wanted) shared.groups[thread] = id_of(shared.keys[thread]);
-  if (thread == 0) shared.n_found = 0;
+  if (thread == 0) shared.n_groups = n_wanted;
   return n_wanted < task.p.n_best ? lowest() : value_of(shared.keys[n_wanted - 1]);
 }
 
@@ -211,15 +239,35 @@ __device__ inline uint64_t keep_best(ChooseShared& shared, int n_best) {
   return shared.keys[n_best - 1];
 }
 
+// Each key finds its place by itself: there are hardly more than are wanted.
+__device__ inline void write_best(const TopLogits& p, int row, ChooseShared& shared) {
+  const int thread = static_cast<int>(threadIdx.x), n_found = shared.n_found;
+  int* ids = p.ids + static_cast<int64_t>(row) * p.n_best;
+  float* best = p.best + static_cast<int64_t>(row) * p.n_best;
+  if (thread < n_found) {
+    const uint64_t key = shared.keys[thread];
+    int place = 0;
+    for (int i = 0; i < n_found; ++i) place += shared.keys[i] > key ? 1 : 0;
+    if (place == 0) shared.top = value_of(key);
+    if (place < p.n_best) {
+      ids[place] = p.first_id + id_of(key);
+      best[place] = value_of(key);
+    }
+  }
+  for (int i = n_found + thread; i < p.n_best; i += kThreads) {
+    ids[i] = -1;
+    best[i] = lowest();
+  }
+}
+
 __global__ void __launch_bounds__(kThreads) choose_logits(const TopTask task) {
   ChooseShared& shared = shared_memory<ChooseShared>();
   const TopLogits& p = task.p;
   const int thread = static_cast<int>(threadIdx.x), row = static_cast<int>(blockIdx.x);
   const float worst_group = choose_groups(task, row, shared);
-  const float top = value_of(shared.keys[0]);
   __syncthreads();
 
-  const int n_logits = min(p.n_best, (p.n_vocab + kGroup - 1) / kGroup) * kGroup;
+  const int n_logits = shared.n_groups * kGroup;
   uint64_t found[kEach];
 #pragma unroll
   for (int i = 0; i < kEach; ++i) {
@@ -228,8 +276,6 @@ __global__ void __launch_bounds__(kThreads) choose_logits(const TopTask task) {
     const float value = logit_at(p, row, id);
     found[i] = id < p.n_vocab && value >= worst_group ? key_of(value, id) : 0;
   }
-  if (p.n_best > 1) total_sums(task, row, top, shared);
-
   uint64_t worst = 0;  // what follows has to be better
 #pragma unroll
   for (int i = 0; i < kEach; ++i) {
@@ -241,12 +287,11 @@ __global__ void __launch_bounds__(kThreads) choose_logits(const TopTask task) {
     if (found[i] > worst) shared.keys[atomicAdd(&shared.n_found, 1)] = found[i];
   }
   __syncthreads();
-  keep_best(shared, p.n_best);
-  for (int i = thread; i < p.n_best; i += kThreads) {
-    const uint64_t key = shared.keys[i];
-    p.ids[static_cast<int64_t>(row) * p.n_best + i] = key > 0 ? p.first_id + id_of(key) : -1;
-    p.best[static_cast<int64_t>(row) * p.n_best + i] = key > 0 ? value_of(key) : lowest();
-  }
+  if (shared.n_found > kThreads) keep_best(shared, p.n_best);
+  __syncthreads();
+  write_best(p, row, shared);
+  __syncthreads();
+  if (p.n_best > 1) total_sums(task, row, shared.top, shared);
 }
 
 void launch_rows(const TopTask& task, Stream stream) {

@@ -17,11 +17,15 @@ struct XTerms {
   int n_columns = 0;  // a multiple of 256
 };
 
-struct SplitX {
+struct XRows {
   const float* x = nullptr;  // [n_rows, n_in]
   int n_rows = 0;
   int n_in = 0;
   int first_col = 0;  // before it are columns that x does not have
+};
+
+struct SplitX {
+  XRows from;
   XTerms to;
 };
 

@@ -93,7 +93,7 @@ TEST_P(TopLogitsContract, NoRowsAreNothingToDo) { EXPECT_TRUE(top_of({}, 0, kMos
 
 TEST_P(TopLogitsContract, AmongEqualsTheLowestIdsAreFirst) {
   for (const int n_best : {1, 3, kMostBest}) {
-    for (const int n_vocab : {1, 63, 64, 65, 128, 129, 2000, 9001}) {
+    for (const int n_vocab : {1, 63, 64, 65, 128, 129, 2000, 9001, 14000}) {
       SCOPED_TRACE(testing::Message() << n_best << " of " << n_vocab);
       Random random(static_cast<uint64_t>(n_vocab));
       Floats logits(static_cast<size_t>(n_vocab), -2.5f);
@@ -116,6 +116,18 @@ TEST_P(TopLogitsContract, RowsThatClimbOrFallAreSortedToo) {
       for (size_t i = 0; i < logits.size(); ++i) logits[i] = step * static_cast<float>(i % 512);
       expect_top(logits, 2, n_best, {0.8f, 3});
     }
+  }
+}
+
+// No part of a row has two of the best.
+TEST_P(TopLogitsContract, TheBestMayBeFarApart) {
+  for (uint64_t seed = 0; seed < 30; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    Random random(seed);
+    Floats logits = random.normals(random.between(90, 150) * 128);
+    for (float& logit : logits) logit -= 100;
+    for (size_t i = 0; i < logits.size(); i += 128) logits[i + random.bits() % 128] += 100;
+    expect_top(logits, 1, kMostBest, {1});
   }
 }
 

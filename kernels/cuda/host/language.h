@@ -46,6 +46,15 @@ inline float2 make_float2(float x, float y) { return {x, y}; }
 inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
 
 inline void __syncthreads() { emulator::meet_block(); }
+inline int __syncthreads_count(int predicate) {
+  static int n = 0, n_left = 0;
+  emulator::meet_block();  // all have left the one before
+  n += predicate != 0 ? 1 : 0;
+  emulator::meet_block();
+  const int total = n;
+  if (++n_left == static_cast<int>(blockDim.x)) n = n_left = 0;
+  return total;
+}
 inline void __syncwarp() {
   emulator::meet_warp(emulator::Meeting::barrier, {}, [](emulator::WarpWords&) {});
 }

@@ -15,7 +15,7 @@ std::vector<Implementation> implementations() {
       // Room for the spans of every test, and for none.
       const size_t scratch_bytes = seed == 1 ? size_t{8} << 20 : 0;
       // And for the many rows of a product and all of its weights, and for parts of them.
-      const size_t product_bytes = seed == 1 ? size_t{8} << 20 : size_t{200} << 10;
+      const size_t product_bytes = seed == 1 ? size_t{8} << 20 : size_t{64} << 10;
       const auto make = [=] {
         emulator::shuffle_threads(seed);
         return make_cuda_ops(
