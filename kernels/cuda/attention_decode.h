@@ -195,12 +195,16 @@ __device__ inline void merge_warps(const DecodeTask& task, const QueryBlock& blo
 template <KvDtype kType, int kDims>
 __global__ void __launch_bounds__(kDecodeThreads<kDims>, kDecodeBlocks<kDims>) attend_decoded(const DecodeTask task) {
   auto& shared = shared_memory<DecodeShared<kDims>>();
+  const int n_heads = task.p.kv.n_heads;
+  // Lengths, pages and heads are older than this layer's queries and keys.
+  expect(task.p.kv_head_of + min(static_cast<int>(threadIdx.x), task.p.n_q_heads - 1));
+  SpanWalk walk(task);
+  const int n_blocks = walk.even_blocks(task.n_blocks, n_heads);
   wait_for_previous();
   let_next_begin();
-  const int n_heads = task.p.kv.n_heads;
-  SpanWalk walk(task);
+  if (static_cast<int>(blockIdx.x) >= n_blocks) return;
   Span span;
-  for (int item = static_cast<int>(blockIdx.x); walk.find(item / n_heads, span); item += task.n_blocks) {
+  for (int item = static_cast<int>(blockIdx.x); walk.find(item / n_heads, span); item += n_blocks) {
     QueryBlock block;
     block.row_begin = span.row;
     find_heads(task.p, item % n_heads, block);

@@ -6,7 +6,7 @@
 namespace ferry::cuda {
 namespace {
 
-constexpr int kThreads = 128;
+constexpr int kThreads = 256;
 
 struct MergeShared {
   float4 sums[kThreads];
@@ -46,12 +46,13 @@ __device__ inline Merged merged_spans(const DecodeTask& task, const SpanWalk::Pl
   return merged;
 }
 
-__global__ void __launch_bounds__(kThreads) merge_decoded(const DecodeTask task) {
+__global__ void __launch_bounds__(kThreads, 4) merge_decoded(const DecodeTask task) {
   auto& shared = shared_memory<MergeShared>();
-  wait_for_previous();
   const Attention& p = task.p;
   SpanWalk walk(task);
   const SpanWalk::Place place = walk.place_of(task.first_sequence + static_cast<int>(blockIdx.x));
+  let_next_begin();
+  wait_for_previous();
   if (!place.is_single || place.n_spans == 1) return;
   const int n_fours = p.kv.head_dim / 4, n_groups = kThreads / n_fours;
   const int thread = static_cast<int>(threadIdx.x), group = thread / n_fours, dim = thread % n_fours * 4;

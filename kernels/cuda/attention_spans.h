@@ -50,6 +50,15 @@ class SpanWalk {
  public:
   __device__ explicit SpanWalk(const DecodeTask& task) : task_(task), first_(task.first_sequence) { look(); }
 
+  // Blocks that have as many spans as one another, but for one: the same number of turns with as few of them as can be.
+  __device__ int even_blocks(int n_blocks, int n_heads) const {
+    SpanWalk rest = *this;
+    while (rest.first_ + kWarp < task_.end_sequence) rest.go_on();
+    const int n_items = (rest.n_before_ + rest.n_of_32()) * n_heads;
+    const int n_turns = max(1, (n_items + n_blocks - 1) / n_blocks);
+    return (n_items + n_turns - 1) / n_turns;
+  }
+
   // Span `number`; numbers ascend from call to call. False: there are not so many.
   __device__ bool find(int number, Span& span) {
     while (number >= n_before_ + n_of_32()) {

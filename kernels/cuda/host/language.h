@@ -183,6 +183,7 @@ inline void load_matrices_of(uint32_t (&pairs)[4], const void* row, bool turned)
 inline void load_matrices(uint32_t (&pairs)[4], const void* row) { load_matrices_of(pairs, row, false); }
 inline void load_matrices_turned(uint32_t (&pairs)[4], const void* row) { load_matrices_of(pairs, row, true); }
 
+inline void expect(const void*) {}
 inline void copy_async(void* to_shared, const void* from, bool wanted) {
   emulator::begin_copy(static_cast<std::byte*>(to_shared), wanted ? static_cast<const std::byte*>(from) : nullptr);
 }

@@ -100,6 +100,9 @@ __device__ inline void load_matrices_turned(uint32_t (&pairs)[4], const void* ro
   load_matrices_turned(pairs, shared_place(row));
 }
 
+// Memory that is read soon, and that no kernel writes at the time.
+__device__ inline void expect(const void* in_memory) { asm volatile("prefetch.global.L1 [%0];" ::"l"(in_memory)); }
+
 // 16 bytes, aligned, from memory to shared memory; zeros instead where they are not `wanted`: `from` is not read then.
 // They are there for this thread after a wait_for_copies, and for others after a barrier on top.
 __device__ inline void copy_async(SharedPlace to, const void* from, bool wanted) {
