@@ -59,13 +59,13 @@ inline bool rows_follow(const KvLayer& kv, int n_dims) {
   return kv.head_dim == n_dims && kv.token_bytes == static_cast<size_t>(n_dims) * 2 && kv.page_tokens % kTile == 0;
 }
 
-// The keys of a sequence and KV head.
+// The keys of a sequence and KV head, whose numbers stay where they are: registers are few.
 struct KeyRows {
   const KvLayer& kv;
   const KeyPlaces& places;
   const int* pages;  // of the sequence
-  int head = 0;
-  int end = 0;  // tokens from here on are not there
+  const int& head;
+  const int& end;  // tokens from here on are not there
 
   __device__ int page_of(int token) const { return token < end ? pages[places.page_tokens.quotient(token)] : -1; }
   // -1: it is not there.
