@@ -3,12 +3,14 @@
 
    check.py --ferry PATH --model FILE generate --tp 2 [--compute reference]
    check.py --ferry PATH --model FILE batch|cluster --prefill 2 --decode 3
+   check.py --ferry PATH --model FILE parts --prefill-compute cpu --decode-compute cuda     groups that differ, by hand
 
 Exit code 77: skipped, with the reason.
 """
 import argparse
 import os
 import pathlib
+import socket
 import subprocess
 import sys
 import tempfile
@@ -23,8 +25,10 @@ def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--ferry", required=True)
     p.add_argument("--model", required=True)
-    p.add_argument("form", choices=["generate", "batch", "cluster"])
+    p.add_argument("form", choices=["generate", "batch", "cluster", "parts"])
     p.add_argument("--compute", default="cpu")
+    p.add_argument("--prefill-compute", default="cpu")
+    p.add_argument("--decode-compute", default="cpu")
     p.add_argument("--tp", type=int, default=1)
     p.add_argument("--prefill", type=int, default=1)
     p.add_argument("--decode", type=int, default=1)
@@ -45,6 +49,28 @@ def sections(settings):
     return "".join(f"{section}: {{{', '.join(values)}}}\n" for section, values in by_name.items())
 
 
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def run(a, folder, results):
+    """The exit code of what answers the prompts."""
+    main_command = command(a, folder)
+    groups = []
+    if a.form == "parts":  # one rank each: no mpirun is needed
+        groups = [subprocess.Popen([a.ferry, "worker", str(folder / "cluster.yaml"), "--group", group, "--set",
+                                    f"compute={compute}"])
+                  for group, compute in (("prefill-0", a.prefill_compute), ("decode-0", a.decode_compute))]
+    try:
+        return subprocess.run(main_command, stdout=results, check=False).returncode
+    finally:
+        for group in groups:
+            group.terminate()
+            group.wait()
+
+
 def command(a, folder):
     prompts = str(folder / "prompts.jsonl")
     mpirun = MPIRUN + (["--allow-run-as-root"] if os.geteuid() == 0 else [])
@@ -62,6 +88,10 @@ link: {{transport: {a.transport}}}
 """)
     if a.form == "batch":
         return [a.ferry, "batch", str(cluster), prompts, "--json"]
+    if a.form == "parts":
+        with cluster.open("a") as f:
+            f.write(f"router: {{listen: 127.0.0.1:{free_port()}, control: 127.0.0.1:{free_port()}}}\n")
+        return [a.ferry, "router", str(cluster), "--prompts", prompts, "--json"]
     n = a.prefill + a.decode + 1
     return mpirun + ["-n", str(n), a.ferry, "cluster", str(cluster), "--prompts", prompts, "--json"]
 
@@ -77,9 +107,9 @@ def main():
         with open(folder / "prompts.jsonl", "w", encoding="utf-8") as f:
             subprocess.run(compare + ["--prompts"], stdout=f, check=True)
         with open(folder / "results.jsonl", "w", encoding="utf-8") as f:
-            ran = subprocess.run(command(a, folder), stdout=f, check=False)
-        if ran.returncode != 0:
-            print(f"ferry ended with {ran.returncode}")
+            code = run(a, folder, f)
+        if code != 0:
+            print(f"ferry ended with {code}")
             return 1
         return subprocess.run(compare + [str(folder / "results.jsonl"), "--logprob-tolerance", a.logprob_tolerance,
                                          "--margin", a.margin],
