@@ -5,19 +5,13 @@
 #include <fstream>
 
 #include "launch/doctor/cards.h"
+#include "launch/doctor/first_line.h"
 #include "transport/ucx/ucx_info.h"
 
 namespace ferry {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string first_line(const fs::path& file) {
-  std::ifstream in(file);
-  std::string line;
-  std::getline(in, line);
-  return line;
-}
 
 PciPlace place_of(const std::string& name, const fs::path& device) {
   std::error_code none;

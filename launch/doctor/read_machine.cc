@@ -11,6 +11,7 @@
 
 #include "kernels/cuda/cuda_ops.h"
 #include "launch/config/environment.h"
+#include "launch/doctor/first_line.h"
 #include "launch/doctor/machine.h"
 #include "parallel/mpi_library.h"
 #include "transport/ucx/lock_limit.h"
@@ -19,13 +20,6 @@ namespace ferry {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string first_line(const fs::path& file) {
-  std::ifstream in(file);
-  std::string line;
-  std::getline(in, line);
-  return line;
-}
 
 std::string trimmed_after(const std::string& line, char mark) {
   const size_t begin = line.find_first_not_of(" \t", line.find(mark) + 1);
