@@ -7,6 +7,7 @@
 #include "core/kv/content.h"
 #include "core/kv/dtype.h"
 #include "tests/transport/control/intruder.h"
+#include "transport/staged/staged_link.h"
 #include "transport/ucx/ucx_link.h"
 
 namespace ferry {
@@ -23,7 +24,7 @@ class Member : public Intruder {
 
   // The address of a rank with that much memory.
   std::string memory_of(size_t bytes) {
-    link_ = make_ucx_link({.memory_bytes = bytes});
+    link_ = make_staged_link(make_ucx_link({.memory_bytes = bytes}));
     channel_ = link_->open();
     return link_->address(channel_);
   }
