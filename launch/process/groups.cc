@@ -9,6 +9,7 @@
 #include "core/base/check.h"
 #include "launch/io/log.h"
 #include "launch/process/children_of.h"
+#include "launch/process/temporary_folder.h"
 
 namespace ferry {
 namespace {
@@ -37,7 +38,8 @@ bool is_here(const GroupConfig& group) { return std::ranges::all_of(group.hosts,
 
 }  // namespace
 
-ProcessCommand mpirun_command(const GroupConfig& group, const std::vector<std::string>& program, bool is_root) {
+ProcessCommand mpirun_command(const GroupConfig& group, const std::vector<std::string>& program,
+                              const std::filesystem::path& folder, bool is_root) {
   std::vector<std::string> words = {"mpirun", "-n", std::to_string(group.tp)};
   const auto add = [&](std::vector<std::string> more) { words.insert(words.end(), more.begin(), more.end()); };
   // A group may have more ranks than the host has cores (tests, laptops); the default is to refuse.
@@ -61,8 +63,9 @@ ProcessCommand mpirun_command(const GroupConfig& group, const std::vector<std::s
   }
   if (is_root) add({"--allow-run-as-root"});
   words.insert(words.end(), program.begin(), program.end());
-  // SIGTERM: an mpirun that is killed outright leaves its ranks behind.
-  return {.words = std::move(words), .environment = {}, .signal_when_we_die = SIGTERM};
+  // A folder of its own: by default all of a user share one, and two that start at a time can fail over which of them
+  // makes it. SIGTERM: an mpirun that is killed outright leaves its ranks behind.
+  return {.words = std::move(words), .environment = {"TMPDIR=" + folder.string()}, .signal_when_we_die = SIGTERM};
 }
 
 std::string GroupExit::text() const {
@@ -71,10 +74,11 @@ std::string GroupExit::text() const {
 }
 
 struct GroupProcesses::Running {
-  Running(const GroupConfig& group, const ProcessCommand& command, const Sink& sink)
+  Running(const GroupConfig& group, const std::vector<std::string>& program, const Sink& sink)
       : name(group.name),
         ranks_are_here(is_here(group)),
-        child(command, [this, &sink](std::string_view line) { hear(line, sink); }) {}
+        child(mpirun_command(group, program, folder.path(), geteuid() == 0),
+              [this, &sink](std::string_view line) { hear(line, sink); }) {}
 
   void hear(std::string_view line, const Sink& sink) {
     sink(relayed(name, line));
@@ -94,6 +98,7 @@ struct GroupProcesses::Running {
 
   const std::string name;
   const bool ranks_are_here;
+  const TemporaryFolder folder{"ferry-mpi"};
   std::deque<std::string> last_lines;
   LostRanks lost_ranks;
   Child child;
@@ -104,8 +109,7 @@ GroupProcesses::~GroupProcesses() { stop(Child::kGrace); }
 
 void GroupProcesses::start(const GroupConfig& group, const std::vector<std::string>& program) {
   for (const auto& running : running_) check(running->name != group.name, "a group is started once at a time");
-  const ProcessCommand command = mpirun_command(group, program, geteuid() == 0);
-  running_.push_back(std::make_unique<Running>(group, command, sink_));
+  running_.push_back(std::make_unique<Running>(group, program, sink_));
 }
 
 std::optional<GroupExit> GroupProcesses::poll() {

@@ -1,6 +1,7 @@
 #pragma once
 // The processes of a cluster on behalf of one command: an mpirun for each group, started, watched and stopped.
 
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -14,8 +15,10 @@
 
 namespace ferry {
 
-// mpirun with what a group needs; `program` runs on each of its ranks. `is_root`: Open MPI wants to be told.
-ProcessCommand mpirun_command(const GroupConfig& group, const std::vector<std::string>& program, bool is_root);
+// mpirun with what a group needs; `program` runs on each of its ranks. `folder`: for what Open MPI
+// keeps on this host. `is_root`: it wants to be told.
+ProcessCommand mpirun_command(const GroupConfig& group, const std::vector<std::string>& program,
+                              const std::filesystem::path& folder, bool is_root);
 
 struct GroupExit {
   std::string group;

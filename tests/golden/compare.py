@@ -34,7 +34,7 @@ def first_unsure(case, margin):
     return min(case["near_tie"] + slim, default=len(case["ids"]))
 
 
-def differences(case, result, tolerance, margin):
+def differences(case, result, tolerance, margin=0):
     if result["error"]:
         yield f"failed: {result['error']}"
         return
