@@ -13,6 +13,7 @@
 #include "parallel/cuda/staged_reducer.h"
 #include "parallel/threads.h"
 #include "tests/flow/tiny_file.h"
+#include "tests/support/failure_of.h"
 
 namespace ferry {
 namespace {
@@ -23,15 +24,6 @@ using testing::StartsWith;
 class LostCard : public testing::Test {
  protected:
   void TearDown() override { emulator::lose_card_after(-1); }
-
-  static std::string failure_of(const std::function<void()>& body) {
-    try {
-      body();
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "";
-  }
 };
 
 TEST_F(LostCard, EachCallOfTheRuntimeThatFailsIsNamed) {

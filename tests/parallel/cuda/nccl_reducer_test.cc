@@ -9,6 +9,7 @@
 #include "core/base/error.h"
 #include "parallel/solo.h"
 #include "parallel/threads.h"
+#include "tests/support/failure_of.h"
 
 namespace ferry {
 namespace {
@@ -38,15 +39,6 @@ class NcclReducer : public testing::Test {
   std::string ends() const {
     std::ifstream in(log_);
     return {std::istreambuf_iterator<char>(in), {}};
-  }
-
-  static std::string failure_of(const std::function<void()>& body) {
-    try {
-      body();
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "";
   }
 
   SoloCommunicator solo_;
