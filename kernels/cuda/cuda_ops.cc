@@ -20,7 +20,7 @@ const WeightView& view_of(const Weight* weight) { return static_cast<const Plana
 
 // Its name; what this thread does from now on it does there.
 std::string usable_card(int index) {
-  const CardFacts card = card_facts(index);
+  const CudaCard card = card_facts(index);
   if (!card.why_unusable.empty()) throw Error(str("compute: cuda: ", card.why_unusable, ". Use compute: cpu"));
   use_card(index);
   return card.name;
@@ -84,14 +84,7 @@ std::string cuda_build() { return runtime_name(); }
 std::string why_no_cuda() { return why_no_card(); }
 int n_cuda_cards() { return why_no_card().empty() ? n_cards() : 0; }
 
-CudaCard cuda_card(int index) {
-  const CardFacts facts = card_facts(index);
-  return {.name = facts.name,
-          .id = facts.id,
-          .why_unusable = facts.why_unusable,
-          .free_bytes = facts.free_bytes,
-          .total_bytes = facts.total_bytes};
-}
+CudaCard cuda_card(int index) { return card_facts(index); }
 
 std::unique_ptr<Ops> make_cuda_ops(const CudaSettings& settings) {
   if (const std::string why = why_no_card(); !why.empty())

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/seam/ops.h"
+#include "kernels/cuda/cuda_card.h"
 
 namespace ferry {
 
@@ -24,13 +25,6 @@ struct CudaSettings {
 std::string cuda_build();   // "CUDA 13.0", or "no CUDA"
 std::string why_no_cuda();  // empty: there are cards here
 
-struct CudaCard {
-  std::string name;  // "NVIDIA H100 80GB HBM3"
-  std::string id;    // "GPU-…", the same for all who use it, however they number their cards
-  std::string why_unusable;
-  size_t free_bytes = 0;
-  size_t total_bytes = 0;
-};
 int n_cuda_cards();  // that this process sees; 0 where why_no_cuda() says why
 CudaCard cuda_card(int index);
 std::unique_ptr<Ops> make_cuda_ops(const CudaSettings& settings);

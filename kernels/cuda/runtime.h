@@ -9,6 +9,7 @@
 #include <string>
 
 #include "core/seam/clock.h"
+#include "kernels/cuda/cuda_card.h"
 
 namespace ferry::cuda {
 
@@ -23,15 +24,8 @@ std::string runtime_name();  // "CUDA 13.0"
 // Why this machine has no card that we can use; empty where it has one.
 std::string why_no_card();
 
-struct CardFacts {
-  std::string name;  // "NVIDIA H100 80GB HBM3"
-  std::string id;    // "GPU-…", the same for all who use it, however they number their cards
-  std::string why_unusable;
-  size_t free_bytes = 0;
-  size_t total_bytes = 0;
-};
 int n_cards();  // that this process sees
-CardFacts card_facts(int index);
+CudaCard card_facts(int index);
 
 void use_card(int index);    // for all that this thread does from now on
 int n_multiprocessors();     // of the card that this thread uses

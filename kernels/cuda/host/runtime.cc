@@ -41,7 +41,7 @@ using emulator::Works;
 std::string runtime_name() { return "emulated CUDA"; }
 std::string why_no_card() { return {}; }
 int n_cards() { return 1; }
-CardFacts card_facts(int) {
+CudaCard card_facts(int) {
   constexpr size_t kBytes = size_t{64} << 30;
   return {.name = "emulated", .id = "GPU-emulated", .why_unusable = {}, .free_bytes = kBytes, .total_bytes = kBytes};
 }

@@ -69,11 +69,11 @@ int n_cards() {
   return n;
 }
 
-CardFacts card_facts(int index) {
+CudaCard card_facts(int index) {
   use_card(index);
   cudaDeviceProp properties{};
   demand(cudaGetDeviceProperties(&properties, index), "a card does not say what it is");
-  CardFacts facts = {.name = properties.name, .id = id_of(properties.uuid), .why_unusable = why_unusable(properties)};
+  CudaCard facts = {.name = properties.name, .id = id_of(properties.uuid), .why_unusable = why_unusable(properties)};
   demand(cudaMemGetInfo(&facts.free_bytes, &facts.total_bytes), "a card does not say what memory is free");
   return facts;
 }
