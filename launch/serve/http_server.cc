@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include "core/base/error.h"
+#include "launch/auth/tls.h"
 #include "launch/io/log.h"
 #include "launch/serve/http_rules.h"
 #include "launch/serve/replies.h"
@@ -58,7 +59,10 @@ std::optional<ApiError> answer_to(const error_code& failed) {
 
 HttpServer::HttpServer(asio::io_context& io, const RouterConfig& config, Handlers handlers)
     : io_(io), limits_(config.limits), handlers_(std::move(handlers)), acceptor_(io) {
-  if (config.tls.given()) tls_.emplace(config.tls);
+  if (config.tls.given()) {
+    const TlsConfig& files = config.tls;
+    tls_.emplace("router.tls", std::vector{files.certificate, files.key}, [&files] { return tls_for_clients(files); });
+  }
   const HostPort& address = config.listen;
   const tcp::endpoint endpoint = endpoint_of(address);
   error_code failed;

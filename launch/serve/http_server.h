@@ -8,7 +8,7 @@
 #include <set>
 #include <variant>
 
-#include "launch/auth/live_tls.h"
+#include "launch/auth/live_files.h"
 #include "launch/config/cluster_config.h"
 #include "launch/serve/exchange.h"
 
@@ -56,7 +56,7 @@ class HttpServer {
   asio::io_context& io_;
   const LimitsConfig& limits_;
   const Handlers handlers_;
-  std::optional<LiveTls> tls_;
+  std::optional<LiveFiles<asio::ssl::context>> tls_;
   tcp::acceptor acceptor_;
   std::set<WebStream*> connections_;
   int n_busy_ = 0;
