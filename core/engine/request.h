@@ -76,7 +76,7 @@ struct Token {
 };
 
 // More than that is refused: they travel in one message from group to group.
-constexpr size_t kMostPromptLogprobBytes = 7 << 20;
+constexpr size_t kMostPromptLogprobBytes = 4 << 20;
 
 inline size_t Request::prompt_logprob_bytes() const {
   constexpr size_t kOfAlternative = sizeof(int) + sizeof(float), kOfToken = kOfAlternative + sizeof(uint32_t);
