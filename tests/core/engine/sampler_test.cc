@@ -161,6 +161,28 @@ TEST(Sampler, ADigestGivesTheTokenOfWholeLogitsOrNone) {
   EXPECT_GT(n_tokens, 4 * 2000 * 3 / 5) << "most need no whole logits";
 }
 
+TEST(Sampler, ATokenOfThePromptIsScoredFromADigestWhereItIsListed) {
+  int n_listed = 0, n_asked = 0;
+  for (unsigned seed = 0; seed < 1000; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    std::mt19937 random(seed);
+    const std::vector<float> logits = random_logits(random);
+    const auto n_vocab = static_cast<int>(logits.size());
+    const Request request = {.prompt = {0}, .n_logprobs = std::min(one_of(random, {0, 5, 64}), n_vocab)};
+    const int id = static_cast<int>(random() % logits.size());
+    const Token want = scored_token(logits, request, id);
+    EXPECT_EQ(want.id, id);
+    const auto got = scored_token(digest_of(logits, 1 + static_cast<int>(seed % 3 < logits.size() ? seed % 3 : 0),
+                                            needs_of_scored(), kSumTolerance),
+                                  request, id);
+    if (got) expect_same(*got, want);
+    (got ? n_listed : n_asked) += 1;
+    if (HasFailure()) return;
+  }
+  EXPECT_GT(n_listed, 100);
+  EXPECT_GT(n_asked, 100) << "what is not among the best is not told from a digest";
+}
+
 TEST(Sampler, ALargerDigestThanARowNeedsGivesTheSame) {
   std::mt19937 random(1);
   for (int n = 0; n < 100; ++n) {
