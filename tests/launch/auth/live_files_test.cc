@@ -3,6 +3,10 @@
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 
+#include <filesystem>
+#include <fstream>
+#include <optional>
+
 #include "launch/auth/tls.h"
 #include "tests/support/certificates.h"
 #include "tests/support/failure_of.h"

@@ -4,6 +4,7 @@
 
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 
 #include "tests/support/certificates.h"
 #include "tests/transport/control/ends.h"
