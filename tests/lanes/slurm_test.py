@@ -44,6 +44,7 @@ class Slurm(program.ProgramTest):
         cls.slurm = slurm.Slurm(pathlib.Path(folder.name) / "slurm", 2)
         cls.addClassCleanup(cls.slurm.close)
         if "pmix" not in cls.slurm.ran("srun", "--mpi=list").stdout:
+            cls.doClassCleanups()
             program.skip("this Slurm does not speak PMIx")
 
     def setUp(self):
