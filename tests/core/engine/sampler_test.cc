@@ -109,7 +109,7 @@ T one_of(std::mt19937& random, std::initializer_list<T> values) {
 
 std::vector<float> random_logits(std::mt19937& random) {
   std::normal_distribution<float> normal(0, one_of(random, {0.3f, 2.0f, 5.0f}));
-  std::vector<float> logits(1 + random() % one_of(random, {40, 300, 3000}));
+  std::vector<float> logits(2 + random() % one_of(random, {40, 300, 3000}));
   const bool coarse = random() % 4 == 0;  // many are equal
   for (float& logit : logits) logit = coarse ? std::round(normal(random)) : normal(random);
   return logits;
