@@ -128,7 +128,11 @@ std::string Answer::echo_of(const Prompt& prompt) const {
 void Answer::take(size_t index, const RequestEvent& event) {
   if (choice_over(index)) return;
   Choice& choice = choices_[index];
-  choice.over = choice.completion.append(wants_only_prompt() ? without_tokens(event) : event);
+  if (wants_only_prompt()) {
+    choice.over = choice.completion.append(without_tokens(event));
+  } else {
+    choice.over = choice.completion.append(event);
+  }
   if (!choice.over) return;
   --n_open_;
   if (choice.completion.result().finish_reason == "error") failure_ = error_of(event);
