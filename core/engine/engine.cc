@@ -218,12 +218,13 @@ void Engine::attach_arrivals() {
                                      .lease = std::move(a.lease),
                                      .ship = {},
                                      .since = clock_.now(),
-                                     .deadline = a.deadline});
+                                     .deadline = a.deadline,
+                                     .prompt_logprobs = std::move(a.prompt_logprobs)});
     s.tokens = s.request.prompt;
     s.n_computed = s.n_prompt();
     scheduler_.publish(s);
     config_.milestones.reach("attached");
-    accept(s, std::move(a.first), a.bill, std::move(a.prompt_logprobs));
+    accept(s, std::move(a.first), a.bill);
   }
 }
 

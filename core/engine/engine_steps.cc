@@ -178,7 +178,7 @@ void Engine::take_tokens(std::span<const float> asked_logits) {
         n_found_tokens_ += s.n_found;
         n_prompt_tokens_ += s.n_prompt();
       }
-      accept(s, std::move(*token), bill, std::exchange(s.prompt_logprobs, {}));
+      accept(s, std::move(*token), bill);
     }
   }
 }
@@ -199,7 +199,7 @@ void Engine::seal(Sequence s, Token first) {
   config_.milestones.reach("seal");
 }
 
-void Engine::accept(Sequence& s, Token token, const wire::Bill& bill, std::vector<Token> prompt_logprobs) {
+void Engine::accept(Sequence& s, Token token, const wire::Bill& bill) {
   const int index = s.n_generated();
   s.tokens.push_back(token.id);
   const Finish finish = finish_of(s, token.id);
@@ -208,7 +208,7 @@ void Engine::accept(Sequence& s, Token token, const wire::Bill& bill, std::vecto
                                     .tokens = {std::move(token)},
                                     .finish = finish,
                                     .bill = bill,
-                                    .prompt_logprobs = std::move(prompt_logprobs)});
+                                    .prompt_logprobs = std::exchange(s.prompt_logprobs, {})});
   config_.milestones.reach("token");
   if (finish != Finish::none) scheduler_.remove(wire::Attempt(s.attempt));
 }

@@ -53,6 +53,7 @@ struct Request {
     a(id, prompt, n_told, max_tokens, min_tokens, sampling, n_logprobs, ignore_eos, prompt_logprobs);
   }
   int max_length() const { return static_cast<int>(prompt.size()) + max_tokens; }
+  size_t n_prompt_logprobs() const { return prompt_logprobs ? prompt.size() - 1 : 0; }
   size_t prompt_logprob_bytes() const;  // as they travel; 0: none are asked for
 };
 

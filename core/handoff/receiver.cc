@@ -89,7 +89,7 @@ Receiver::Verdict Receiver::sealed(GroupId from, const wire::Sealed& message, In
     fail(*r,
          str("group ", r->prefill.name, " computed another prompt: content id ", message.content, ", not ", expected));
   }
-  if (message.prompt_logprobs.size() != (r->request.prompt_logprobs ? r->request.prompt.size() - 1 : 0))
+  if (message.prompt_logprobs.size() != r->request.n_prompt_logprobs())
     fail(*r, str("group ", r->prefill.name, " tells logprobs of another prompt"));
   r->bill.prefill_ms = message.prefill_ms;
   r->bill.cached_tokens = message.cached_tokens;

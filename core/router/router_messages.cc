@@ -160,8 +160,7 @@ void Router::on(StreamId stream, const wire::Tokens& m) {
   Served* served = current(stream, m.attempt);
   if (!served || served->route->decode != stream || m.first < served->n_of_attempt || m.tokens.empty()) return;
   if (m.first > served->n_of_attempt) return retry(*served, "tokens were lost on their way to the router");
-  const bool wants_prompt = served->request.prompt_logprobs && served->told.empty();
-  if (m.prompt_logprobs.size() != (wants_prompt ? served->request.prompt.size() - 1 : 0)) {
+  if (m.prompt_logprobs.size() != (served->told.empty() ? served->request.n_prompt_logprobs() : 0)) {
     ++counters_.refused;
     return retry(*served, str("group ", served->account.decode, " tells logprobs of another prompt"));
   }
