@@ -24,6 +24,7 @@ struct PairReport {
   std::string transport;  // empty: of a mixed group, from itself to itself; or not known yet
   wire::Speed there, back;
   bool ready = false;
+  uint64_t which = 0;  // another one each time that the two meet
 };
 
 class Pairs {

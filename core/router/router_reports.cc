@@ -39,10 +39,13 @@ std::vector<PairReport> Router::pairs() const {
   for (const auto& [streams, pair] : fleet_.pairs().all()) {
     pairs.push_back(pair.report);
     pairs.back().ready = pair.ready;
+    pairs.back().which = pair.pairing;
   }
   for (const auto& [stream, group] : fleet_.groups()) {
     if (group.info.role != wire::Role::mixed) continue;
-    pairs.push_back({.prefill = group.info.key.name, .decode = group.info.key.name, .transport = {}, .ready = true});
+    const std::string& name = group.info.key.name;
+    pairs.push_back(
+        {.prefill = name, .decode = name, .transport = {}, .ready = true, .which = static_cast<uint64_t>(stream)});
   }
   return pairs;
 }

@@ -20,10 +20,12 @@ RouterRules rules_of(const ClusterConfig& config, const ModelFile& file) {
           .milestones = milestones_of("router")};
 }
 
+std::string name_of(const PairReport& path) { return path.prefill + " → " + path.decode; }
+
 std::string text_of(const PairReport& path) {
   if (path.transport.empty()) return fmt::format("group {} is ready", path.prefill);
-  return fmt::format("path {} → {} is ready over {}: {:.2f} GB/s, {:.1f} µs; back {:.2f} GB/s, {:.1f} µs", path.prefill,
-                     path.decode, path.transport, path.there.gb_per_s, path.there.latency_us, path.back.gb_per_s,
+  return fmt::format("path {} is ready over {}: {:.2f} GB/s, {:.1f} µs; back {:.2f} GB/s, {:.1f} µs", name_of(path),
+                     path.transport, path.there.gb_per_s, path.there.latency_us, path.back.gb_per_s,
                      path.back.latency_us);
 }
 
@@ -42,14 +44,13 @@ void ClusterRouter::report_news() {
     last_refusal_ = std::move(refusal);
   }
   if (std::exchange(n_path_changes_, router_.n_path_changes()) == router_.n_path_changes()) return;
-  std::set<std::string> ready;
-  for (const PairReport& path : router_.paths()) {
-    const std::string name = path.prefill + " → " + path.decode;
-    ready.insert(name);
-    if (!ready_.contains(name)) spdlog::info("{}", text_of(path));
+  decltype(ready_) ready;
+  for (const PairReport& path : router_.paths()) ready.emplace(name_of(path), path.which);
+  for (const auto& path : ready_) {  // also one that is back since the last look
+    if (!ready.contains(path)) spdlog::warn("path {} is lost", path.first);
   }
-  for (const std::string& name : ready_) {
-    if (!ready.contains(name)) spdlog::warn("path {} is lost", name);
+  for (const PairReport& path : router_.paths()) {
+    if (!ready_.contains({name_of(path), path.which})) spdlog::info("{}", text_of(path));
   }
   ready_ = std::move(ready);
 }

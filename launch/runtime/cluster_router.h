@@ -4,6 +4,7 @@
 
 #include <set>
 #include <string>
+#include <utility>
 
 #include "core/model/model_file.h"
 #include "launch/config/cluster_config.h"
@@ -40,8 +41,8 @@ class ClusterRouter {
   const TextModel text_;
   Router router_;
   RouterService service_;
-  std::set<std::string> ready_;  // paths that were reported
-  uint64_t n_path_changes_ = 0;  // up to which they were
+  std::set<std::pair<std::string, uint64_t>> ready_;  // paths that were reported: name, and which one of that name
+  uint64_t n_path_changes_ = 0;                       // up to which they were
   std::string last_refusal_;
 };
 

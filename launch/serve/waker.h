@@ -1,6 +1,5 @@
 #pragma once
-// Wakes the thread of serving from others. However often that happens before it
-// is awake, it wakes once.
+// Wakes the thread of serving from others. However often that happens before it is awake, it wakes once.
 
 #include <atomic>
 #include <functional>
@@ -12,8 +11,7 @@ namespace ferry {
 
 class Waker {
  public:
-  // `io` outlives it, and whoever wakes does not: made before the streams of
-  // leaders, and gone after them.
+  // `io` outlives it, and whoever wakes does not: made before the streams of leaders, and gone after them.
   explicit Waker(asio::io_context& io) : io_(io) {}
   Waker(const Waker&) = delete;
   Waker& operator=(const Waker&) = delete;
@@ -21,8 +19,7 @@ class Waker {
   void wake() {  // from any thread
     if (woken_.exchange(true)) return;
     asio::post(io_, [this] {
-      woken_ = false;  // before it looks: what comes meanwhile is a reason to
-                       // look again
+      woken_ = false;  // before it looks: what comes meanwhile is a reason to look again
       if (look_) look_();
     });
   }

@@ -117,6 +117,29 @@ TEST_F(TwoByTwo, WhoeverAsksWhetherPathsChangedNeedNotLookAtThem) {
   EXPECT_EQ(router.paths().size(), 1u);
 }
 
+TEST_F(TwoByTwo, APathThatIsBackBeforeAnybodyLooksIsAnotherOne) {
+  const uint64_t first = router.paths().at(0).which;
+  EXPECT_EQ(router.paths().at(0).which, first);
+  router.closed(kP0, "gone");
+  join(kP0 + 10, "p0", wire::Role::prefill);
+  pair(kP0 + 10, kD0);
+  ASSERT_EQ(router.paths().size(), 1u);
+  EXPECT_NE(router.paths().at(0).which, first);
+
+  join(kP1, "m", wire::Role::mixed);
+  const auto of_mixed = [&] {
+    for (const PairReport& path : router.paths())
+      if (path.prefill == "m" && path.decode == "m") return path.which;
+    return uint64_t{0};
+  };
+  const uint64_t mixed = of_mixed();
+  EXPECT_NE(mixed, 0u);
+  router.closed(kP1, "gone");
+  join(kP1 + 10, "m", wire::Role::mixed);
+  EXPECT_NE(of_mixed(), mixed);
+  EXPECT_NE(of_mixed(), 0u);
+}
+
 TEST_F(TwoByTwo, AnAttemptThatFindsNoRoomIsNoneAlsoAfterOneThatFailed) {
   submit(1);
   router.message(kD0, wire::Failed{.attempt = attempt(1, 1), .cause = wire::Cause::transfer, .why = "checksum"});
