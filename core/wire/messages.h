@@ -19,7 +19,7 @@
 
 namespace ferry::wire {
 
-constexpr uint32_t kVersion = 5;  // of these messages; groups and router must agree
+constexpr uint32_t kVersion = 6;  // of these messages and of links'; groups and router must agree
 
 enum class Role : uint8_t { prefill, decode, mixed, kLast = mixed };
 

@@ -2,8 +2,8 @@
 //
 // Speaks frames (a 32-bit count, then bytes) on its standard input and output: says its address, is told the address to
 // connect to, then does as it is told, and answers: "memory" with its memory; "storm HALF" by writing into that half of
-// the other memory, all over and over again, as long as it can. Sends every message that arrives over the link back
-// over it. Ends with its input.
+// the other memory, all over and over again, as long as it can; "close" by closing its channel, when that is fenced.
+// Sends every message that arrives over the link back over it. Ends with its input.
 
 #include <poll.h>
 #include <sched.h>
@@ -49,11 +49,14 @@ class FarEnd {
   void handle(const LinkEvent& event) {
     if (const auto* received = std::get_if<Received>(&event)) link_->send(parent_, received->bytes);
     if (std::holds_alternative<Flushed>(event)) write_again();
+    if (std::holds_alternative<Fenced>(event)) write_frame(1, "fenced");
   }
 
   void obey(const std::string& order) {
     if (order == "memory") {
       write_frame(1, {reinterpret_cast<const char*>(link_->memory().data()), link_->memory().size()});
+    } else if (order == "close") {
+      link_->close(channel_);
     } else {
       half_ = static_cast<uint64_t>(order.back() - '0');
       write_again();

@@ -2,6 +2,7 @@
 // killed.
 
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/socket.h>
@@ -52,6 +53,11 @@ class FarEnd {
   void connect_to(const std::string& address) const { write_frame(socket_, address); }
   std::string memory() const { return ask("memory"); }
   void storm(int half) const { ask("storm " + std::to_string(half)); }
+  void close() const { write_frame(socket_, "close"); }
+  bool is_fenced() const {  // after close()
+    pollfd answer{.fd = socket_, .events = POLLIN, .revents = 0};
+    return ::poll(&answer, 1, 0) > 0 && read_frame(socket_) == "fenced";
+  }
   void stop() const {  // returns when it stands still
     ::kill(pid_, SIGSTOP);
     int status = 0;
@@ -223,6 +229,15 @@ TEST_P(KvLinkProcesses, APeerThatIsKilledWhileItConnectsIsBroken) {
   EXPECT_TRUE(echoes(to_far, "alive"));
 }
 
+// UCX answers the introduction of the dead one, and in the same moment it may be due to look after its endpoints.
+TEST_P(KvLinkProcesses, APeerThatIsKilledRightAfterItConnectedHurtsNobody) {
+  FarEnd hasty(GetParam().transport);
+  hasty.connect_to(near.address());
+  EXPECT_EQ(hasty.memory().size(), kBytes);  // by then it has said Hello, and nobody has listened yet
+  hasty.kill();
+  EXPECT_TRUE(echoes(to_far, "alive"));
+}
+
 // Whoever does not answer for half a second is given up, in the middle of the introductions, too.
 TEST_P(KvLinkProcesses, APeerThatStoodStillWhileTheChannelToItClosedGoesOn) {
   for (const int n_polls : {0, 1, 3, 10, 30, 100, 300, 1000, 3000}) {
@@ -293,6 +308,42 @@ TEST_P(KvLinkProcesses, AWriterThatGoesOnAfterItWasStoppedWritesNoMoreAfterFence
     for (int poll = 0; poll < 1000; ++poll) near.poll();
   }
   EXPECT_TRUE(std::equal(left.begin(), left.end(), half(0).begin()));
+}
+
+// What the channel says when it closes waits behind all that, for longer than anybody waits for a peer that stands
+// still.
+TEST_P(KvLinkProcesses, AWriterWithAFullQueueIsFencedOffWhenItGoesOn) {
+  far->storm(0);
+  ASSERT_TRUE(is_written_to(half(0)));
+  far->stop();
+  for (int i = 0; i < 5000; ++i) near->send(to_far, "one of many");
+  near->close(near.channel);
+  ASSERT_TRUE(closed());
+  if (shares_memory()) {
+    EXPECT_TRUE(near.fenced.empty());
+  }
+  far->go_on();
+  EXPECT_TRUE(fenced());
+  EXPECT_EQ(far->memory().size(), kBytes) << "it lives";
+}
+
+// Of a writer that closes its channel, the farewell waits so. It still has to arrive when the channel is gone, or the
+// other end would wait for it as long as the writer's process lives.
+TEST_P(KvLinkProcesses, AWriterThatIsGoneBeforeItsFarewellGetsThroughHoldsNobodyUp) {
+  FarEnd reader(GetParam().transport);
+  reader.connect_to(near.address());  // another channel than the one that writes to it
+  const ChannelId of_reader = near->open();
+  const PeerId to_reader = near->connect(of_reader, reader.address());
+  near.put(to_reader, {.from = 0, .to = 0, .bytes = kBytes});
+  near->flush(to_reader, 1);
+  ASSERT_TRUE(until([&] { return !near.flushed.empty(); }, {&near}));
+  reader.stop();
+  for (int i = 0; i < 5000; ++i) near->send(to_reader, "one of many");
+  near->close(of_reader);
+  ASSERT_TRUE(fenced());
+  reader.go_on();
+  reader.close();
+  EXPECT_TRUE(until([&] { return reader.is_fenced(); }, {&near}));
 }
 
 INSTANTIATE_TEST_SUITE_P(Ucx, KvLinkProcesses,

@@ -15,6 +15,10 @@ constexpr milliseconds kLookInterval{100};
 // How long a farewell may take to go out, and an endpoint to end: both are a few polls, unless the peer stands still.
 constexpr milliseconds kFarewellTime{200}, kCloseTime{300};
 
+// How long a writer may be silent before it is told again, and how often that doubles.
+constexpr milliseconds kReminderPause{500};
+constexpr int kMostDoublings = 6;
+
 // Nobody makes us remember more peers than this by connecting again and again.
 constexpr size_t kMaxPeers = 4096;
 
@@ -117,9 +121,13 @@ void UcxChannel::handle(const Welcome& welcome) {
 
 void UcxChannel::handle(const Goodbye& goodbye) {
   for (auto& [id, peer] : peers_) {
-    if (!peer.endpoint->usable() || peer.endpoint->peer().worker != goodbye.from) continue;
-    peer.endpoint->close(Farewell{.from = address_.worker, .connection = id});
-    tell_broken(id, "the peer has closed its channel");
+    if (peer.endpoint->peer().worker != goodbye.from) continue;
+    if (peer.endpoint->usable()) {
+      peer.endpoint->close(Farewell{.from = address_.worker, .connection = id});
+      tell_broken(id, "the peer has closed its channel");
+    } else if (goodbye.again && peer.endpoint->finish_close()) {  // our farewell did not arrive
+      link_.courier.deliver(peer.endpoint->peer(), Farewell{.from = address_.worker, .connection = id});
+    }
   }
 }
 
@@ -143,8 +151,16 @@ void UcxChannel::end_endpoints() {
   std::erase_if(peers_, [this](const auto& entry) {
     const Peer& peer = entry.second;
     if (peer.endpoint->usable() || !peer.endpoint->finish_close()) return false;
-    return closing_ || (peer.is_guest && peer.connections.empty());
+    if (!closing_ && !(peer.is_guest && peer.connections.empty())) return false;
+    leave(entry.first, peer);
+    return true;
   });
+}
+
+// Nothing of this endpoint is under way any more. Who waits to hear that will.
+void UcxChannel::leave(PeerId id, const Peer& peer) {
+  if (!peer.is_guest && peer.endpoint->owes_farewell())
+    link_.courier.deliver(peer.endpoint->peer(), Farewell{.from = address_.worker, .connection = id});
 }
 
 void UcxChannel::look_after_peers(Time now) {
@@ -161,6 +177,7 @@ void UcxChannel::close() {
   closing_ = true;
   hurry_at_ = std::chrono::steady_clock::now() + kFarewellTime;
   give_up_at_ = hurry_at_ + kCloseTime;
+  next_reminder_ = give_up_at_;
   for (auto& [id, peer] : peers_) {
     if (peer.endpoint->shares_memory()) {
       for (const PeerId connection : peer.connections)
@@ -182,14 +199,25 @@ void UcxChannel::progress_close(Time now) {
     closed_ = true;
     link_.events.emplace_back(Closed{.channel = id_});
   }
-  if (!closed_ || !writers_.empty()) return;
+  if (!closed_) return;
+  if (!writers_.empty()) return remind_writers(now);
+  link_.courier.withdraw(Goodbye{.from = address_.worker, .again = true});
   end_worker();
   link_.events.emplace_back(Fenced{.channel = id_});
+}
+
+// Our Goodbye, or the answer, did not get through: it was in a queue that was full, of an endpoint that had to end.
+void UcxChannel::remind_writers(Time now) {
+  if (now < next_reminder_) return;
+  next_reminder_ = now + kReminderPause * (1 << std::min(n_reminders_++, kMostDoublings));
+  for (const Writer& writer : writers_)
+    link_.courier.deliver(writer.peer, Goodbye{.from = address_.worker, .again = true});
 }
 
 void UcxChannel::end_worker() {
   for (const auto& [id, peer] : peers_) peer.endpoint->forget_key();
   worker_.reset();
+  for (const auto& [id, peer] : peers_) leave(id, peer);
   peers_.clear();
 }
 

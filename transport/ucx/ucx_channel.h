@@ -6,8 +6,8 @@
 //   1. Every peer is told Goodbye, and gets a Farewell once what we have put is in. Then its endpoint is closed by
 //      force, after a moment also when it does not listen. Closed.
 //   2. Who shares memory with us could still write. We wait until it has said Farewell, as a peer that is in order does
-//      at its next poll, or until its process has ended.
-//   3. The worker goes. Fenced.
+//      at its next poll, or until its process has ended. While it is silent, the courier says Goodbye again.
+//   3. The worker goes. Fenced. Farewells that did not get out by then, the courier delivers.
 
 #include <chrono>
 #include <deque>
@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "core/seam/kv_link.h"
+#include "transport/ucx/ucx_courier.h"
 #include "transport/ucx/ucx_endpoint.h"
 #include "transport/ucx/ucx_greeting.h"
 #include "transport/ucx/ucx_handles.h"
@@ -32,10 +33,12 @@ struct UcxCommon {  // to the channels of a link
   UcxCommon(UcxContext its_context, const UcxOptions& options)
       : context(std::move(its_context)),
         memory(options.card_memory.empty() ? UcxMemory(context.get(), options.memory_bytes)
-                                           : UcxMemory(context.get(), options.card_memory)) {}
+                                           : UcxMemory(context.get(), options.card_memory)),
+        courier(context.get()) {}
 
   UcxContext context;
   UcxMemory memory;
+  UcxCourier courier;
   std::deque<LinkEvent> events;
   LinkCounters counters;
   PeerId next_peer = 0;
@@ -83,6 +86,8 @@ class UcxChannel {
   void handle(const Farewell& farewell);
 
   void end_endpoints();
+  void leave(PeerId id, const Peer& peer);
+  void remind_writers(Time now);
   void look_after_peers(Time now);
   void progress_close(Time now);
   void end_worker();
@@ -92,7 +97,9 @@ class UcxChannel {
   std::deque<UcxGreeting> greetings_;  // to be handled
   Time next_look_;
   bool closing_ = false, closed_ = false;
-  Time hurry_at_, give_up_at_;   // when closing
+  Time hurry_at_, give_up_at_;  // when closing
+  Time next_reminder_;
+  int n_reminders_ = 0;
   std::vector<Writer> writers_;  // when closing: who shares memory with us and has its key
   // In the order in which UCX wants them unmade: what a request touches outlives the worker.
   UcxRequests requests_;

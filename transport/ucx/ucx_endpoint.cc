@@ -50,6 +50,7 @@ void UcxEndpoint::introduce() {
     --n_in_flight_;
     settled_ = true;
     if (status != UCS_OK) return fail(ucs_status_string(status));
+    connected_ = true;
     if (endpoint_) shares_memory_ = ferry::shares_memory(endpoint_);
   });
 }
@@ -110,8 +111,11 @@ void UcxEndpoint::send(std::string message) {
   if (usable_) post_message(kMessageId, std::move(message), [](ucs_status_t) {});
 }
 
-void UcxEndpoint::greet(const UcxGreeting& greeting) {
-  if (usable_) post_message(kGreetingId, packed(greeting), [](ucs_status_t) {});
+void UcxEndpoint::greet(const UcxGreeting& greeting, std::function<void()> sent) {
+  if (!usable_) return;
+  post_message(kGreetingId, packed(greeting), [sent = std::move(sent)](ucs_status_t status) {
+    if (status == UCS_OK && sent) sent();
+  });
 }
 
 void UcxEndpoint::post_message(unsigned id, std::string bytes, std::function<void(ucs_status_t)> ended) {
@@ -135,7 +139,10 @@ void UcxEndpoint::close(const Farewell& farewell) {
   waiting_.clear();
   post({}, flush_of(endpoint_), [this, farewell](ucs_status_t status) {
     if (status != UCS_OK || !endpoint_) return hurry();
-    post_message(kGreetingId, packed(farewell), [this](ucs_status_t) { hurry(); });
+    post_message(kGreetingId, packed(farewell), [this](ucs_status_t sent) {
+      told_farewell_ = sent == UCS_OK;
+      hurry();
+    });
   });
 }
 

@@ -38,7 +38,7 @@ class UcxEndpoint {
   void flush(std::function<void()> flushed);
   bool has_put() const { return has_put_; }  // it reads our memory, or has
   void send(std::string message);
-  void greet(const UcxGreeting& greeting);
+  void greet(const UcxGreeting& greeting, std::function<void()> sent = {});
 
   void look_after_peer();  // fails when its process has ended
   void fail(std::string why);
@@ -49,7 +49,9 @@ class UcxEndpoint {
   // the endpoint may be destroyed.
   bool finish_close();
   void hurry() { said_farewell_ = true; }  // no longer than until now
-  void forget_key() { key_.reset(); }      // before the worker goes
+  // The peer waits for the farewell: it shares memory with us, has heard of us, and not that this is over.
+  bool owes_farewell() const { return connected_ && shares_memory_ && !told_farewell_; }
+  void forget_key() { key_.reset(); }  // before the worker goes
 
  private:
   ucs_status_t open(ucp_worker_h worker);
@@ -69,8 +71,10 @@ class UcxEndpoint {
   std::vector<std::function<void()>> waiting_;  // for the key
   bool usable_ = true;
   bool settled_ = false;  // connected for good, or failed
+  bool connected_ = false;
   bool shares_memory_;
-  bool said_farewell_ = false;
+  bool said_farewell_ = false;  // or need not wait for that
+  bool told_farewell_ = false;  // it is out
   bool has_put_ = false;
   int n_in_flight_ = 0;
 };

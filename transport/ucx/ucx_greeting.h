@@ -38,9 +38,10 @@ struct Welcome {
 };
 struct Goodbye {  // closes; who gets it writes no more, and says that by Farewell
   std::string from = {};
+  bool again = false;  // no farewell has come since the first
   template <class A>
   void fields(A& a) {
-    a(from);
+    a(from, again);
   }
   bool operator==(const Goodbye&) const = default;
 };

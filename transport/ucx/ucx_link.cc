@@ -45,6 +45,7 @@ class UcxLink final : public KvLink {
   UcxChannel& opened(ChannelId channel) const;
   UcxEndpoint& connected(PeerId peer) const;
   void progress();
+  void progress_channels();
   void forget_events_of(ChannelId channel);
 
   UcxCommon common_;
@@ -62,7 +63,7 @@ UcxLink::UcxLink(const UcxOptions& options) : common_(context_for(options), opti
 UcxLink::~UcxLink() {
   while (!channels_.empty()) close(channels_.begin()->first);
   const auto is_closed = [](const auto& channel) { return channel->is_closed(); };
-  while (!std::all_of(closing_.begin(), closing_.end(), is_closed)) progress();
+  while (!std::all_of(closing_.begin(), closing_.end(), is_closed)) progress_channels();
 }
 
 ChannelId UcxLink::open() {
@@ -123,6 +124,11 @@ std::optional<LinkEvent> UcxLink::poll() {
 
 void UcxLink::progress() {
   n_events_in_a_row_ = 0;
+  progress_channels();
+  common_.courier.progress();
+}
+
+void UcxLink::progress_channels() {
   for (const auto& [id, channel] : channels_) channel->progress();
   for (const auto& channel : closing_) channel->progress();
   std::erase_if(closing_, [](const auto& channel) { return channel->is_fenced(); });

@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "core/base/error.h"
+#include "transport/ucx/network_devices.h"
 
 namespace ferry {
 
@@ -40,6 +41,16 @@ bool may_use(Transport chosen, Transport transport) {
 // notice, UCX would quietly choose TCP between two processes of one host.
 void add_shm(std::vector<Setting>& settings) { settings.push_back({"MM_ERROR_HANDLING", "y"}); }
 
+// Whether peers that are silent still live, TCP finds out by its own probes and UcxEndpoint of processes of this host,
+// so UCX need not ask; only RDMA has nobody else. Where it need not it must not: when a peer has died in the middle of
+// the introductions, an endpoint that UCX was about to make for it has no lane for a moment, and a round of keepalive
+// in that moment ends the process (seen with 1.13, and unchanged in 1.18). Without keepalive UCX does not wait until
+// both ends know each other, unless it is told to.
+void add_keepalive(std::vector<Setting>& settings, bool of_rdma) {
+  settings.push_back({"KEEPALIVE_INTERVAL", of_rdma ? "500ms" : "inf"});
+  settings.push_back({"RESOLVE_REMOTE_EP_ID", "y"});
+}
+
 // A host that is cut off sends no reset: probes find out. Large segments more than double the throughput of puts; each
 // peer costs that much buffer.
 void add_tcp(std::vector<Setting>& settings) {
@@ -54,8 +65,7 @@ void add_tcp(std::vector<Setting>& settings) {
 
 std::vector<Setting> ucx_settings(const UcxOptions& options) {
   std::vector<Setting> settings{{"TLS", transports_of(options.transport, !options.card_memory.empty())}};
-  // How often UCX looks whether the peers that are silent still live.
-  settings.push_back({"KEEPALIVE_INTERVAL", "500ms"});
+  add_keepalive(settings, may_use(options.transport, Transport::rdma) && !rdma_devices().empty());
   if (may_use(options.transport, Transport::shm)) add_shm(settings);
   if (may_use(options.transport, Transport::tcp)) add_tcp(settings);
   if (!options.devices.empty()) settings.push_back({"NET_DEVICES", joined_by_comma(options.devices)});
