@@ -11,6 +11,8 @@ namespace ferry::cuda {
 
 class CudaDevice final : public Device {  // the card that this thread uses
  public:
+  using Device::download;
+
   Stream launches() const {
     Stream stream = launches_;
     stream.look = &look_around_;
@@ -20,7 +22,8 @@ class CudaDevice final : public Device {  // the card that this thread uses
   std::byte* allocate(size_t n_bytes) override { return cuda::allocate(n_bytes); }
   void release(std::byte* memory) noexcept override { cuda::release(memory); }
   void upload(void* to, const void* from, size_t n_bytes) override { cuda::upload(to, from, n_bytes, launches()); }
-  void download(void* to, const void* from, size_t n_bytes) override { cuda::download(to, from, n_bytes, launches()); }
+  void download(std::span<const DeviceCopy> copies) override { cuda::download(copies, launches()); }
+  void wait() override { cuda::wait(launches()); }
   void* stream() const override { return launches().handle; }
   void watch(const void* owner, Look look) override;
 

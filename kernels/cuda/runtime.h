@@ -8,7 +8,7 @@
 #include <span>
 #include <string>
 
-#include "core/seam/clock.h"
+#include "core/seam/device.h"
 #include "kernels/cuda/cuda_card.h"
 
 namespace ferry::cuda {
@@ -37,8 +37,8 @@ void wait(Stream stream);  // until all is done; what failed on the way is throw
 std::byte* allocate(size_t n_bytes);
 void release(std::byte* memory) noexcept;
 
-void upload(void* to, const void* from, size_t n_bytes, Stream stream);    // `from` is free again at return
-void download(void* to, const void* from, size_t n_bytes, Stream stream);  // done at return
+void upload(void* to, const void* from, size_t n_bytes, Stream stream);  // `from` is free again at return
+void download(std::span<const DeviceCopy> copies, Stream stream);        // done at return
 // Either way, done when the stream gets there; the host's side is pinned, or the call waits.
 void start_copy(void* to, const void* from, size_t n_bytes, Stream stream);
 

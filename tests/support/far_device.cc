@@ -83,6 +83,7 @@ void FarDevice::do_something() {
 
 void FarDevice::finish_launches() {
   while (!reached(mark())) {
+  ++n_waits_;
     for (const auto& [owner, look] : looks_) look(Duration::zero());
   }
 }
@@ -118,9 +119,9 @@ void FarDevice::upload(void* to, const void* from, size_t n_bytes) {
   copy({.to = to, .from = from, .n_bytes = n_bytes});
 }
 
-void FarDevice::download(void* to, const void* from, size_t n_bytes) {
+void FarDevice::download(std::span<const DeviceCopy> copies) {
   finish_launches();
-  copy({.to = to, .from = from, .n_bytes = n_bytes});
+  for (const DeviceCopy& one : copies) copy(one);
 }
 
 void FarDevice::watch(const void* owner, Look look) {

@@ -20,6 +20,8 @@ namespace ferry {
 class FarDevice final : public Device {
  public:
   // Asked `patience` times, it does about one thing.
+  using Device::download;
+
   explicit FarDevice(unsigned seed, int patience = 3) : random_(seed), patience_(patience) {}
   ~FarDevice() override;
 
@@ -34,10 +36,12 @@ class FarDevice final : public Device {
   void go_on() { stopped_ = false; }
   int n_copies() const { return static_cast<int>(orders_[kUploads].size() + orders_[kDownloads].size()); }
 
+  int n_waits() const { return n_waits_; }  // of whoever wanted all launches to be done
   std::byte* allocate(size_t n_bytes) override;  // not far
   void release(std::byte* memory) noexcept override;
   void upload(void* to, const void* from, size_t n_bytes) override;
-  void download(void* to, const void* from, size_t n_bytes) override;
+  void download(std::span<const DeviceCopy> copies) override;
+  void wait() override { finish_launches(); }
   void watch(const void* owner, Look look) override;
   Mark mark() override { return {.order = kLaunches, .number = n_begun_[kLaunches]}; }
   bool reached(Mark mark) override;
@@ -67,6 +71,7 @@ class FarDevice final : public Device {
   std::vector<Far> far_;
   std::deque<std::function<void()>> orders_[kOrders];  // not done
   uint64_t n_begun_[kOrders] = {}, n_done_[kOrders] = {};
+  int n_waits_ = 0;
   std::map<const std::byte*, size_t> pinned_;
   std::map<const void*, Look> looks_;
 };

@@ -70,10 +70,12 @@ void upload(void* to, const void* from, size_t n_bytes, Stream stream) {
   reach_card("copying to the card failed");
   if (n_bytes > 0) std::memcpy(to, from, n_bytes);
 }
-void download(void* to, const void* from, size_t n_bytes, Stream stream) {
+void download(std::span<const DeviceCopy> copies, Stream stream) {
   check_not_recording(stream);
-  reach_card("copying from the card failed");
-  if (n_bytes > 0) std::memcpy(to, from, n_bytes);
+  for (const DeviceCopy& copy : copies) {
+    reach_card("copying from the card failed");
+    if (copy.n_bytes > 0) std::memcpy(copy.to, copy.from, copy.n_bytes);
+  }
 }
 
 void start_copy(void* to, const void* from, size_t n_bytes, Stream) {

@@ -123,10 +123,13 @@ void upload(void* to, const void* from, size_t n_bytes, Stream stream) {
   demand(cudaMemcpyAsync(to, from, n_bytes, cudaMemcpyHostToDevice, handle_of(stream)), "copying to the card failed");
 }
 
-void download(void* to, const void* from, size_t n_bytes, Stream stream) {
-  if (n_bytes == 0) return;
+void download(std::span<const DeviceCopy> copies, Stream stream) {
   wait(stream);  // a copy to memory that is not pinned would wait itself, and not look around
-  demand(cudaMemcpyAsync(to, from, n_bytes, cudaMemcpyDeviceToHost, handle_of(stream)), "copying from the card failed");
+  for (const DeviceCopy& copy : copies) {
+    if (copy.n_bytes == 0) continue;
+    demand(cudaMemcpyAsync(copy.to, copy.from, copy.n_bytes, cudaMemcpyDeviceToHost, handle_of(stream)),
+           "copying from the card failed");
+  }
   wait(stream);
 }
 
