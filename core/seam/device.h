@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -64,6 +65,8 @@ class Device {
   // caller up. The memory stays where it is until unpin().
   virtual bool pin(std::span<std::byte> memory) = 0;
   virtual void unpin(std::span<std::byte> memory) noexcept = 0;
+  // How much could not be had, and why: for people. Empty where all of it could.
+  virtual std::string not_pinned() const { return {}; }
 
   // Copies that do not wait for launches, nor launches for them: what they read is there, and nobody else touches what
   // they write, until the mark is reached. Those of one direction are done in order.

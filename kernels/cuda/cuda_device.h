@@ -29,8 +29,9 @@ class CudaDevice final : public Device {  // the card that this thread uses
 
   Mark mark() override { return {.order = kLaunches, .number = launches_.mark()}; }
   bool reached(Mark mark) override;
-  bool pin(std::span<std::byte> memory) override { return cuda::pin(memory); }
+  bool pin(std::span<std::byte> memory) override;
   void unpin(std::span<std::byte> memory) noexcept override { cuda::unpin(memory); }
+  std::string not_pinned() const override;
   Mark start_uploads(std::span<const DeviceCopy> copies) override;
   Mark start_downloads(std::span<const DeviceCopy> copies) override;
   HostView view(const std::byte* from, size_t n_bytes, std::byte* staging) override;
@@ -43,6 +44,8 @@ class CudaDevice final : public Device {  // the card that this thread uses
     for (const auto& [owner, look] : looks_) look(waited);
   };
   MarkedStream launches_, uploads_, downloads_;
+  size_t n_bytes_not_pinned_ = 0;
+  std::string why_not_pinned_;  // what was asked for last of them
 };
 
 }  // namespace ferry::cuda

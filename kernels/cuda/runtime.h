@@ -60,7 +60,7 @@ void end_event(Event event) noexcept;
 void record(Event event, Stream stream);  // behind everything in the stream so far
 bool reached(Event event);                // as recorded last
 
-bool pin(std::span<std::byte> memory);  // false: this machine does not pin it
+std::string pin(std::span<std::byte> memory);  // why this machine does not pin it; empty: it does
 void unpin(std::span<std::byte> memory) noexcept;
 
 }  // namespace ferry::cuda

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/base/check.h"
+#include "core/base/error.h"
 
 namespace ferry {
 
@@ -82,8 +83,8 @@ void FarDevice::do_something() {
 }
 
 void FarDevice::finish_launches() {
-  while (!reached(mark())) {
   ++n_waits_;
+  while (!reached(mark())) {
     for (const auto& [owner, look] : looks_) look(Duration::zero());
   }
 }
@@ -135,6 +136,10 @@ std::byte* FarDevice::allocate(size_t n_bytes) { return static_cast<std::byte*>(
 void FarDevice::release(std::byte* memory) noexcept { std::free(memory); }
 
 bool FarDevice::pin(std::span<std::byte> memory) {
+  if (!why_not_pinned_.empty()) {
+    not_pinned_ = str(memory.size(), " bytes: ", why_not_pinned_);
+    return false;
+  }
   pinned_[memory.data()] = memory.size();
   return true;
 }

@@ -186,10 +186,11 @@ bool reached(Event event) {
   return true;
 }
 
-bool pin(std::span<std::byte> memory) {
-  if (cudaHostRegister(memory.data(), memory.size(), cudaHostRegisterDefault) == cudaSuccess) return true;
+std::string pin(std::span<std::byte> memory) {
+  const cudaError_t result = cudaHostRegister(memory.data(), memory.size(), cudaHostRegisterDefault);
+  if (result == cudaSuccess) return {};
   cudaGetLastError();  // it is told here, and not again by the next launch
-  return false;
+  return cudaGetErrorString(result);
 }
 
 void unpin(std::span<std::byte> memory) noexcept { cudaHostUnregister(memory.data()); }
