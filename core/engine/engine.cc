@@ -223,7 +223,7 @@ void Engine::attach_arrivals() {
     s.n_computed = s.n_prompt();
     scheduler_.publish(s);
     config_.milestones.reach("attached");
-    accept(s, std::move(a.first), a.bill);
+    accept(s, std::move(a.first), a.bill, std::move(a.prompt_logprobs));
   }
 }
 
@@ -239,6 +239,10 @@ std::optional<std::string> Engine::refusal_of(const Request& request, int n_toke
     if (bias.id < 0) return str("token id ", bias.id, " is not in the vocabulary of ", config_.n_vocab);
   }
   if (request.max_tokens < 1) return str("max_tokens is ", request.max_tokens, "; it must be at least 1");
+  if (request.prompt_logprobs && request.n_logprobs < 0) return "logprobs of the prompt, but none of the answer";
+  if (const size_t n = request.prompt_logprob_bytes(); n > kMostPromptLogprobBytes)
+    return str("logprobs of ", request.prompt.size(), " tokens of the prompt are ", n, " bytes; at most ",
+               kMostPromptLogprobBytes, " are told: ask for fewer alternatives, or for a shorter prompt");
   for (int token : request.prompt) {
     if (token < 0 || token >= config_.n_vocab)
       return str("token id ", token, " is not in the vocabulary of ", config_.n_vocab);

@@ -101,7 +101,7 @@ class Engine {
   void order_digests(const Scheduler::Plan& plan, Batch& batch) const;
   void take_tokens(std::span<const float> asked_logits);
   void take_receipt(const StepReceipt& receipt, int rank);
-  void accept(Sequence& sequence, Token token, const wire::Bill& bill);
+  void accept(Sequence& sequence, Token token, const wire::Bill& bill, std::vector<Token> prompt_logprobs);
   void seal(Sequence sequence, Token first);
   Finish finish_of(const Sequence& sequence, int token) const;
   std::optional<Duration> heartbeat() const;

@@ -5,6 +5,7 @@
 #include "core/base/check.h"
 #include "core/base/error.h"
 #include "core/engine/engine.h"
+#include "core/seam/kv_link.h"
 
 namespace ferry {
 
@@ -15,6 +16,10 @@ constexpr Duration kHeartbeat = std::chrono::milliseconds(5);
 constexpr Duration kSlowHeartbeat = std::chrono::milliseconds(50);
 // While they sum what has landed, a request waits for nothing else.
 constexpr Duration kQuickHeartbeat = std::chrono::microseconds(200);
+
+constexpr size_t kRestOfSealed = 1 << 16;
+static_assert(kMostPromptLogprobBytes + kRestOfSealed <= KvLink::kMaxMessage,
+              "what a prompt's end says is one message");
 }  // namespace
 
 std::optional<Duration> Engine::heartbeat() const {
@@ -75,13 +80,15 @@ void Engine::order_shipping(const Scheduler::Plan& plan, Step& step) {
 }
 
 void Engine::order_digests(const Scheduler::Plan& plan, Batch& batch) const {
-  for (const Scheduler::Planned& planned : plan.sequences) {
-    if (planned.logit_row < 0) continue;
-    const Sequence& s = *planned.sequence;
-    const DigestNeeds needs = needs_of(s.request, s.tokens, config_.end_tokens);
+  const auto order = [&batch](const DigestNeeds& needs) {
     batch.n_best = std::max(batch.n_best, needs.n_best);
     batch.scales.push_back(needs.scale);
     batch.may_ask = batch.may_ask || needs.may_ask;
+  };
+  for (const Scheduler::Planned& planned : plan.sequences) {
+    const Sequence& s = *planned.sequence;
+    for (int i = 0; i < planned.scored.size(); ++i) order(needs_of_scored());
+    if (planned.logit_row >= 0) order(needs_of(s.request, s.tokens, config_.end_tokens));
   }
 }
 
@@ -89,11 +96,14 @@ std::vector<int> Engine::choose(const std::vector<RowDigest>& digests) {
   chosen_.assign(digests.size(), std::nullopt);
   std::vector<int> asked;
   for (const Scheduler::Planned& planned : plan_.sequences) {
-    if (planned.logit_row < 0) continue;
     const Sequence& s = *planned.sequence;
-    auto& token = chosen_[static_cast<size_t>(planned.logit_row)];
-    token = next_token(digests[static_cast<size_t>(planned.logit_row)], s.request, s.tokens, config_.end_tokens);
-    if (!token) asked.push_back(planned.logit_row);
+    for (int row = planned.first_row; row < planned.first_row + planned.n_logit_rows(); ++row) {
+      const RowDigest& digest = digests[static_cast<size_t>(row)];
+      auto& token = chosen_[static_cast<size_t>(row)];
+      token = row == planned.logit_row ? next_token(digest, s.request, s.tokens, config_.end_tokens)
+                                       : scored_token(digest, s.request, s.tokens[planned.scored_by(row)]);
+      if (!token) asked.push_back(row);
+    }
   }
   return asked;
 }
@@ -143,16 +153,22 @@ void Engine::take_receipt(const StepReceipt& receipt, int rank) {
 }
 
 void Engine::take_tokens(std::span<const float> asked_logits) {
-  const size_t n_vocab = config_.n_vocab;
+  const auto next_asked = [&asked_logits, n_vocab = static_cast<size_t>(config_.n_vocab)] {
+    const auto logits = asked_logits.first(n_vocab);
+    asked_logits = asked_logits.subspan(n_vocab);
+    return logits;
+  };
   for (const Scheduler::Planned& planned : std::exchange(plan_.sequences, {})) {
     Sequence& s = *planned.sequence;
     scheduler_.publish(s);
+    for (int row = planned.first_row; row < planned.first_row + planned.scored.size(); ++row) {
+      std::optional<Token>& token = chosen_[static_cast<size_t>(row)];
+      if (!token) token = scored_token(next_asked(), s.request, s.tokens[planned.scored_by(row)]);
+      s.prompt_logprobs.push_back(std::move(*token));
+    }
     if (planned.logit_row < 0) continue;
     std::optional<Token>& token = chosen_[static_cast<size_t>(planned.logit_row)];
-    if (!token) {
-      token = next_token(asked_logits.first(n_vocab), s.request, s.tokens, config_.end_tokens);
-      asked_logits = asked_logits.subspan(n_vocab);
-    }
+    if (!token) token = next_token(next_asked(), s.request, s.tokens, config_.end_tokens);
     if (s.ship) {
       seal(std::move(*scheduler_.remove(wire::Attempt(s.attempt))), std::move(*token));
     } else {
@@ -162,7 +178,7 @@ void Engine::take_tokens(std::span<const float> asked_logits) {
         n_found_tokens_ += s.n_found;
         n_prompt_tokens_ += s.n_prompt();
       }
-      accept(s, std::move(*token), bill);
+      accept(s, std::move(*token), bill, std::exchange(s.prompt_logprobs, {}));
     }
   }
 }
@@ -176,18 +192,23 @@ void Engine::seal(Sequence s, Token first) {
                                                  .content = content_of(content_start_, s.request.prompt,
                                                                        config_.me.layouts[0].page_tokens()),
                                                  .first = std::move(first),
+                                                 .prompt_logprobs = std::move(s.prompt_logprobs),
                                                  .prefill_ms = ms_between(s.since, clock_.now()),
                                                  .cached_tokens = s.n_found}});
   sender_.sealed(ticket, s.ship->group, std::move(s.lease), s.deadline);
   config_.milestones.reach("seal");
 }
 
-void Engine::accept(Sequence& s, Token token, const wire::Bill& bill) {
+void Engine::accept(Sequence& s, Token token, const wire::Bill& bill, std::vector<Token> prompt_logprobs) {
   const int index = s.n_generated();
   s.tokens.push_back(token.id);
   const Finish finish = finish_of(s, token.id);
-  to_router_.push_back(
-      wire::Tokens{.attempt = s.attempt, .first = index, .tokens = {std::move(token)}, .finish = finish, .bill = bill});
+  to_router_.push_back(wire::Tokens{.attempt = s.attempt,
+                                    .first = index,
+                                    .tokens = {std::move(token)},
+                                    .finish = finish,
+                                    .bill = bill,
+                                    .prompt_logprobs = std::move(prompt_logprobs)});
   config_.milestones.reach("token");
   if (finish != Finish::none) scheduler_.remove(wire::Attempt(s.attempt));
 }

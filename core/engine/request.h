@@ -1,6 +1,7 @@
 #pragma once
 // What is asked for, and what comes back: token by token.
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -44,11 +45,15 @@ struct Request {
   Sampling sampling;
   int n_logprobs = -1;      // -1: none; otherwise the chosen token's and those of the n best
   bool ignore_eos = false;  // goes on after an end token
+  // Logprobs of the prompt's tokens are told as well: of all but the first, which nothing is before. All of it is
+  // computed then, whatever is cached.
+  bool prompt_logprobs = false;
   template <class A>
   void fields(A& a) {
-    a(id, prompt, n_told, max_tokens, min_tokens, sampling, n_logprobs, ignore_eos);
+    a(id, prompt, n_told, max_tokens, min_tokens, sampling, n_logprobs, ignore_eos, prompt_logprobs);
   }
   int max_length() const { return static_cast<int>(prompt.size()) + max_tokens; }
+  size_t prompt_logprob_bytes() const;  // as they travel; 0: none are asked for
 };
 
 struct Alternative {
@@ -69,6 +74,15 @@ struct Token {
     a(id, logprob, top);
   }
 };
+
+// More than that is refused: they travel in one message from group to group.
+constexpr size_t kMostPromptLogprobBytes = 4 << 20;
+
+inline size_t Request::prompt_logprob_bytes() const {
+  constexpr size_t kOfAlternative = sizeof(int) + sizeof(float), kOfToken = kOfAlternative + sizeof(uint32_t);
+  const auto n_top = static_cast<size_t>(n_logprobs > 0 ? n_logprobs : 0);
+  return prompt_logprobs ? prompt.size() * (kOfToken + n_top * kOfAlternative) : 0;
+}
 
 enum class Finish : uint8_t { none, stop, length, kLast = length };
 

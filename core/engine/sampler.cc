@@ -217,6 +217,24 @@ std::optional<int> drawn_from(const RowDigest& digest, const Candidates& candida
   return sorted[static_cast<size_t>(most - until.begin())].id;
 }
 
+void add_logprobs(Token& token, std::span<const float> logits, const Request& request) {
+  if (request.n_logprobs < 0) return;
+  const double normalizer = log_sum_exp(logits);
+  token.logprob = static_cast<float>(logits[static_cast<size_t>(token.id)] - normalizer);
+  for (const Candidate& c : best_of(logits, request.n_logprobs))
+    token.top.push_back({.id = c.id, .logprob = static_cast<float>(c.logit - normalizer)});
+}
+
+// The token is among the best, and these are as many as are told.
+void add_logprobs(Token& token, const RowDigest& digest, const Request& request) {
+  if (request.n_logprobs < 0) return;
+  const double normalizer = digest.best[0].logit + std::log(digest.sum);
+  const auto logprob_of = [&](const Candidate& c) { return static_cast<float>(c.logit - normalizer); };
+  token.logprob = logprob_of(*std::ranges::find(digest.best, token.id, &Candidate::id));
+  for (const Candidate& c : std::span(digest.best).first(static_cast<size_t>(request.n_logprobs)))
+    token.top.push_back({.id = c.id, .logprob = logprob_of(c)});
+}
+
 std::vector<float> logits_of(const RowDigest& digest) {
   std::vector<float> logits(digest.best.size());
   for (const Candidate& c : digest.best) logits[static_cast<size_t>(c.id)] = c.logit;
@@ -240,13 +258,7 @@ Token next_token(std::span<const float> logits, const Request& request, std::spa
   Token token;
   const Sampling& sampling = request.sampling;
   token.id = sampling.temperature > 0 ? drawn_from(wanted, sampling, point_of(request, tokens)) : best_of(wanted);
-  if (request.n_logprobs >= 0) {
-    const double normalizer = log_sum_exp(logits);
-    token.logprob = static_cast<float>(logits[token.id] - normalizer);
-    for (const Candidate& c : best_of(logits, request.n_logprobs)) {
-      token.top.push_back({.id = c.id, .logprob = static_cast<float>(c.logit - normalizer)});
-    }
-  }
+  add_logprobs(token, logits, request);
   return token;
 }
 
@@ -278,13 +290,26 @@ std::optional<Token> next_token(const RowDigest& digest, const Request& request,
   if (sampling.temperature > 0) id = drawn_from(digest, candidates, sampling, point_of(request, tokens));
   if (!id) return std::nullopt;
   Token token = {.id = *id};
-  if (request.n_logprobs < 0) return token;
-  const double normalizer = digest.best[0].logit + std::log(digest.sum);
-  const auto logprob_of = [&](const Candidate& c) { return static_cast<float>(c.logit - normalizer); };
-  token.logprob = logprob_of(*std::ranges::find(digest.best, *id, &Candidate::id));
-  for (const Candidate& c : std::span(digest.best).first(n_top))
-    token.top.push_back({.id = c.id, .logprob = logprob_of(c)});
+  add_logprobs(token, digest, request);
   return token;
 }
+
+Token scored_token(std::span<const float> logits, const Request& request, int id) {
+  Token token = {.id = id};
+  add_logprobs(token, logits, request);
+  return token;
+}
+
+std::optional<Token> scored_token(const RowDigest& digest, const Request& request, int id) {
+  if (digest.all) return scored_token(logits_of(digest), request, id);
+  const bool is_listed = std::ranges::find(digest.best, id, &Candidate::id) != digest.best.end();
+  if (!is_listed || digest.best[0].logit == kLowest || request.n_logprobs > static_cast<int>(digest.best.size()))
+    return std::nullopt;
+  Token token = {.id = id};
+  add_logprobs(token, digest, request);
+  return token;
+}
+
+DigestNeeds needs_of_scored() { return {.n_best = kMostBest, .may_ask = true}; }
 
 }  // namespace ferry

@@ -37,4 +37,10 @@ Token next_token(std::span<const float> logits, const Request& request, std::spa
 std::optional<Token> next_token(const RowDigest& digest, const Request& request, std::span<const int> tokens,
                                 std::span<const int> end_tokens);
 
+// A token of the prompt with its logprob and those of the request's n best, from the row before it.
+Token scored_token(std::span<const float> logits, const Request& request, int id);
+std::optional<Token> scored_token(const RowDigest& digest, const Request& request,
+                                  int id);  // nullopt: not among the best
+DigestNeeds needs_of_scored();
+
 }  // namespace ferry

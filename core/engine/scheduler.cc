@@ -19,6 +19,12 @@ Sequence& insert_by_due(std::list<Sequence>& list, Sequence sequence) {
 
 }  // namespace
 
+// Token i is scored by the row of token i − 1. What an earlier attempt told has no logprobs here.
+Range Sequence::to_score() const {
+  if (!request.prompt_logprobs || n_generated() > 0) return {};
+  return {static_cast<int>(prompt_logprobs.size()) + 1, n_prompt()};
+}
+
 Instant due_of(const Sequence& sequence) {
   return std::min(sequence.deadline, sequence.since + sequence.n_prompt() * kPace);
 }
@@ -61,11 +67,7 @@ std::vector<Sequence> Scheduler::remove_if(const std::function<bool(const Sequen
 void Scheduler::admit() {
   while (!waiting_.empty() && n_running() < limits_.max_sequences) {
     Sequence& s = waiting_.front();
-    std::vector<ContentId> contents;
-    // Not the last token's page: its logits are wanted, so that one is computed.
-    if (reuse_.on)
-      contents =
-          block_contents(reuse_.content_start, std::span(s.tokens).first(s.tokens.size() - 1), reuse_.page_tokens);
+    const std::vector<ContentId> contents = contents_of(s);
     // A page for each that runs is left: what is admitted should not have to go at the next step.
     auto lease = pages_.lease(pages_for(static_cast<int>(s.tokens.size())), contents, n_growing());
     if (!lease) return;
@@ -76,6 +78,15 @@ void Scheduler::admit() {
     insert_by_due(running_, std::move(s));
     waiting_.pop_front();
   }
+}
+
+// Of pages that need not be computed where they are found. Not the last token's, nor one with a token before one that
+// is to be scored: their logits are wanted.
+std::vector<ContentId> Scheduler::contents_of(const Sequence& s) const {
+  if (!reuse_.on) return {};
+  const Range wanted = s.to_score();
+  const size_t n_known = wanted.size() > 0 ? static_cast<size_t>(wanted.begin) - 1 : s.tokens.size() - 1;
+  return block_contents(reuse_.content_start, std::span(s.tokens).first(n_known), reuse_.page_tokens);
 }
 
 void Scheduler::publish(Sequence& s) {
@@ -95,9 +106,13 @@ Scheduler::Plan Scheduler::plan(int most_rows) {
     if (s->decodes() && make_room(*s)) append(*s, 1, plan);
   }
   const int most = std::min(limits_.max_batch_tokens, std::max(most_rows, plan.batch.n_rows() + StepPace::kLeast));
+  int n_spare = std::max(0, limits_.max_sequences - n_running());  // rows of logits, when each has one
   for (Sequence& s : running_) {
-    const int budget = most - plan.batch.n_rows();
-    if (!s.decodes() && s.n_left() > 0 && budget > 0) append(s, std::min(s.n_left(), budget), plan);
+    int n = std::min(s.n_left(), most - plan.batch.n_rows());
+    if (s.decodes() || n <= 0) continue;
+    if (const Range wanted = s.to_score(); wanted.size() > 0) n = std::min(n, wanted.begin - s.n_computed + n_spare);
+    append(s, n, plan);
+    n_spare -= std::max(0, plan.sequences.back().n_logit_rows() - 1);
   }
   return plan;
 }
@@ -150,12 +165,18 @@ void Scheduler::append(Sequence& s, int n_tokens, Plan& plan) const {
   batch.pages.insert(batch.pages.end(), s.lease.pages().begin(), s.lease.pages().begin() + n_pages);
   batch.page_begin.push_back(static_cast<int>(batch.pages.size()));
   s.n_computed = tokens.end;
-  int logit_row = -1;
+  const Range wanted = s.to_score();
+  Planned planned = {.sequence = &s,
+                     .tokens = tokens,
+                     .scored = {wanted.begin, std::max(wanted.begin, std::min(tokens.end + 1, wanted.end))},
+                     .first_row = static_cast<int>(batch.logit_rows.size())};
+  const int first = batch.row_begin.end()[-2] - tokens.begin;  // row of the sequence's first token, had it one
+  for (int i = planned.scored.begin; i < planned.scored.end; ++i) batch.logit_rows.push_back(first + i - 1);
   if (tokens.end == static_cast<int>(s.tokens.size())) {
-    logit_row = static_cast<int>(batch.logit_rows.size());
+    planned.logit_row = static_cast<int>(batch.logit_rows.size());
     batch.logit_rows.push_back(batch.n_rows() - 1);
   }
-  plan.sequences.push_back({.sequence = &s, .tokens = tokens, .logit_row = logit_row});
+  plan.sequences.push_back(planned);
 }
 
 }  // namespace ferry

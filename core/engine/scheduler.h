@@ -5,7 +5,8 @@
 // A sequence gets pages for the tokens it has when it is admitted, and one more whenever it has filled those, so that
 // memory is not held for answers that may end early. When none is free, the sequence that is due last gives its pages
 // up and waits: what they hold stays to be found until it is overwritten, and only the rest is computed again. Pages
-// that hold the beginning of a sequence already are shared instead of computed.
+// that hold the beginning of a sequence already are shared instead of computed, unless logprobs of the prompt are
+// wanted: those take a row of logits for each token, and a step has no more rows of logits than sequences may run.
 
 #include <functional>
 #include <list>
@@ -47,16 +48,20 @@ struct Sequence {
   std::optional<ShipTarget> ship;  // prefill only, then ship; otherwise decode here
   Instant since;                   // when this group got it
   Instant deadline;
-  Instant due = {};         // its place in the order: see due_of()
-  int n_found = 0;          // prompt tokens whose KV was there already
-  int n_shipped = 0;        // tokens that were ordered to be shipped, or that need not be
-  int n_published = 0;      // whole pages that others can find
-  ContentId published = 0;  // what they hold
+  Instant due = {};                         // its place in the order: see due_of()
+  std::vector<Token> prompt_logprobs = {};  // of the prompt from its second token on, as far as they are known
+  int n_found = 0;                          // prompt tokens whose KV was there already
+  int n_shipped = 0;                        // tokens that were ordered to be shipped, or that need not be
+  int n_published = 0;                      // whole pages that others can find
+  ContentId published = 0;                  // what they hold
 
   int n_prompt() const { return static_cast<int>(request.prompt.size()); }
   int n_generated() const { return static_cast<int>(tokens.size()) - n_prompt(); }
   int n_left() const { return static_cast<int>(tokens.size()) - n_computed; }
   bool decodes() const { return n_generated() > 0 && n_left() == 1; }
+  // Tokens whose logprobs are told as soon as what is before them is computed; empty where there is nothing left to
+  // tell.
+  Range to_score() const;
 };
 
 // Earliest deadline first would let a short prompt wait behind every long one that came before it. So a prompt is due
@@ -77,7 +82,11 @@ class Scheduler {
   struct Planned {
     Sequence* sequence = nullptr;  // valid until it is removed
     Range tokens;                  // whose KV this step computes
-    int logit_row = -1;            // index among the step's logits, when the last token is among them
+    Range scored;                  // of the prompt: tokens whose logprobs the step's logits tell, a row each
+    int first_row = 0;             // of the step's logit rows: those of the scored tokens,
+    int logit_row = -1;            // then that of the next token, when the last one is among those that are computed
+    size_t scored_by(int row) const { return static_cast<size_t>(scored.begin + row - first_row); }
+    int n_logit_rows() const { return scored.size() + (logit_row >= 0); }
   };
   struct Plan {
     Batch batch;
@@ -103,6 +112,7 @@ class Scheduler {
   bool make_room(Sequence& sequence);
   bool preempt_one_behind(const Sequence& sequence);
   void append(Sequence& sequence, int n_tokens, Plan& plan) const;
+  std::vector<ContentId> contents_of(const Sequence& sequence) const;
 
   const SchedulingLimits limits_;
   PageAllocator& pages_;

@@ -89,6 +89,8 @@ Receiver::Verdict Receiver::sealed(GroupId from, const wire::Sealed& message, In
     fail(*r,
          str("group ", r->prefill.name, " computed another prompt: content id ", message.content, ", not ", expected));
   }
+  if (message.prompt_logprobs.size() != (r->request.prompt_logprobs ? r->request.prompt.size() - 1 : 0))
+    fail(*r, str("group ", r->prefill.name, " tells logprobs of another prompt"));
   r->bill.prefill_ms = message.prefill_ms;
   r->bill.cached_tokens = message.cached_tokens;
   r->sealed = message;
@@ -127,6 +129,7 @@ void Receiver::arrive(Reservation& r) {
                        .request = std::move(r.request),
                        .lease = std::move(r.lease),
                        .first = std::move(r.sealed->first),
+                       .prompt_logprobs = std::move(r.sealed->prompt_logprobs),
                        .bill = r.bill,
                        .ready = r.ready,
                        .deadline = r.deadline});

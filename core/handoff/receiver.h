@@ -63,6 +63,7 @@ class Receiver {
     Request request;
     PageLease lease;
     Token first;
+    std::vector<Token> prompt_logprobs;
     wire::Bill bill;
     Instant ready;  // landed and verified
     Instant deadline;

@@ -227,6 +227,7 @@ Request Router::rest_of(const Served& served) const {
   rest.prompt.insert(rest.prompt.end(), served.told.begin(), served.told.end());
   rest.n_told = static_cast<int>(served.told.size());
   rest.max_tokens -= rest.n_told;
+  rest.prompt_logprobs = rest.prompt_logprobs && served.told.empty();  // they come with the first token
   return rest;
 }
 

@@ -72,6 +72,7 @@ enum class Fault : uint8_t {
 struct RequestEvent {
   RequestId id = 0;
   std::vector<Token> tokens;
+  std::vector<Token> prompt_logprobs;  // with the first token, if asked for: of the prompt from its second token on
   Finish finish = Finish::none;
   std::string error;             // not empty: it failed
   Fault fault = Fault::service;  // where it failed

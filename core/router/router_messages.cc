@@ -160,6 +160,11 @@ void Router::on(StreamId stream, const wire::Tokens& m) {
   Served* served = current(stream, m.attempt);
   if (!served || served->route->decode != stream || m.first < served->n_of_attempt || m.tokens.empty()) return;
   if (m.first > served->n_of_attempt) return retry(*served, "tokens were lost on their way to the router");
+  const bool wants_prompt = served->request.prompt_logprobs && served->told.empty();
+  if (m.prompt_logprobs.size() != (wants_prompt ? served->request.prompt.size() - 1 : 0)) {
+    ++counters_.refused;
+    return retry(*served, str("group ", served->account.decode, " tells logprobs of another prompt"));
+  }
   Account& account = served->account;
   const double since_ms = ms_between(served->submitted, clock_.now());
   if (served->n_of_attempt == 0) {
@@ -178,7 +183,12 @@ void Router::on(StreamId stream, const wire::Tokens& m) {
   served->progress = clock_.now();
   served->n_of_attempt += static_cast<int>(m.tokens.size());
   for (const Token& token : m.tokens) served->told.push_back(token.id);
-  events_.push_back({.id = m.attempt.request, .tokens = m.tokens, .finish = m.finish, .error = {}, .account = account});
+  events_.push_back({.id = m.attempt.request,
+                     .tokens = m.tokens,
+                     .prompt_logprobs = m.prompt_logprobs,
+                     .finish = m.finish,
+                     .error = {},
+                     .account = account});
   if (m.finish == Finish::none) return;
   ++counters_.finished;
   end(m.attempt.request);

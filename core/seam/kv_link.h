@@ -96,7 +96,7 @@ class KvLink {
 
   virtual LinkCounters counters() const = 0;
 
-  static constexpr size_t kMaxMessage = 1 << 20;
+  static constexpr size_t kMaxMessage = 5 << 20;
 };
 
 }  // namespace ferry

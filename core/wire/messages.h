@@ -19,7 +19,7 @@
 
 namespace ferry::wire {
 
-constexpr uint32_t kVersion = 4;  // of these messages; groups and router must agree
+constexpr uint32_t kVersion = 5;  // of these messages; groups and router must agree
 
 enum class Role : uint8_t { prefill, decode, mixed, kLast = mixed };
 
@@ -304,10 +304,11 @@ struct Tokens {
   int first = 0;  // index of tokens[0] among the generated ones
   std::vector<Token> tokens;
   Finish finish = Finish::none;
-  Bill bill;  // whole with the first token
+  Bill bill;                           // whole with the first token
+  std::vector<Token> prompt_logprobs;  // with the first token: of the prompt from its second one on, if asked for
   template <class A>
   void fields(A& a) {
-    a(attempt, first, tokens, finish, bill);
+    a(attempt, first, tokens, finish, bill, prompt_logprobs);
   }
 };
 enum class Cause : uint8_t {
@@ -370,11 +371,12 @@ struct Sealed {  // prefill leader → decode leader: the prompt is computed, th
   TicketName ticket;
   uint64_t content = 0;  // content id of the prompt: what the pages hold
   Token first;
+  std::vector<Token> prompt_logprobs;  // as in Tokens
   double prefill_ms = 0;
   int cached_tokens = 0;
   template <class A>
   void fields(A& a) {
-    a(ticket, content, first, prefill_ms, cached_tokens);
+    a(ticket, content, first, prompt_logprobs, prefill_ms, cached_tokens);
   }
 };
 struct Void {  // decode leader → prefill leader: never write under this ticket again; each rank answers with Landed

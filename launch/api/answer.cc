@@ -9,6 +9,8 @@
 #include "core/base/check.h"
 #include "core/base/error.h"
 #include "core/base/hash.h"
+#include "launch/api/logprobs.h"
+#include "launch/io/printable.h"
 #include "launch/io/result_json.h"
 
 namespace ferry {
@@ -28,6 +30,12 @@ ApiError error_of(const RequestEvent& event) {
       break;
   }
   return unavailable(event.error);
+}
+
+RequestEvent without_tokens(RequestEvent event) {
+  event.tokens.clear();
+  if (event.finish != Finish::none) event.finish = Finish::length;
+  return event;
 }
 
 const char* prompt_field(Endpoint endpoint) { return endpoint == Endpoint::chat ? "messages" : "prompt"; }
@@ -62,13 +70,25 @@ std::optional<ApiError> Answer::add_choices(const Prompt& prompt, std::vector<Re
   if (auto refusal = refusal_of(tokens)) return refusal;
   // Nobody knows the answer's id beforehand: without a seed, each answer is another one.
   const int n_left = rules_.max_context - static_cast<int>(tokens.size());
-  const Request first =
+  Request first =
       request_of(request_.generation, std::move(tokens), {.max_tokens = n_left, .seed = hash_of(identity_.id)});
+  first.max_tokens = std::max(first.max_tokens, 1);  // a prompt that alone is wanted has a token that is not told
+  first.prompt_logprobs = wants_prompt_logprobs();
+  n_prompt_logprob_bytes_ += first.prompt_logprob_bytes() * static_cast<size_t>(request_.n);
+  if (n_prompt_logprob_bytes_ > kMostPromptLogprobBytes) {
+    return bad_request(
+        fmt::format("echo with logprobs: of these prompts and choices there would be more than {} MiB; ask for fewer "
+                    "at a time, or for fewer alternatives",
+                    kMostPromptLogprobBytes >> 20),
+        "echo");
+  }
   const std::string echo = request_.echo ? echo_of(prompt) : "";
   for (int i = 0; i < request_.n; ++i) {
     Request& request = requests.emplace_back(first);
     request.sampling.seed += static_cast<uint64_t>(i);
-    choices_.push_back({.completion = Completion(identity_.id, request, stops_, model_.tokenizer()), .echo = echo});
+    choices_.push_back({.completion = Completion(identity_.id, request, stops_, model_.tokenizer()),
+                        .echo = echo,
+                        .text_offset = n_characters(echo)});
   }
   return std::nullopt;
 }
@@ -108,7 +128,7 @@ std::string Answer::echo_of(const Prompt& prompt) const {
 void Answer::take(size_t index, const RequestEvent& event) {
   if (choice_over(index)) return;
   Choice& choice = choices_[index];
-  choice.over = choice.completion.append(event);
+  choice.over = choice.completion.append(wants_only_prompt() ? without_tokens(event) : event);
   if (!choice.over) return;
   --n_open_;
   if (choice.completion.result().finish_reason == "error") failure_ = error_of(event);

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -64,6 +65,7 @@ class Answer {
     bool over = false;
     bool opened = false;     // something was said of it
     bool closed = false;     // its end was said
+    bool scored = false;     // the prompt's logprobs were said
     size_t n_logprobs = 0;   // tokens whose logprobs were said
     size_t text_offset = 0;  // characters before the next of those
   };
@@ -71,6 +73,8 @@ class Answer {
   std::optional<ApiError> refusal_of(const std::vector<int>& prompt) const;
   std::optional<ApiError> add_choices(const Prompt& prompt, std::vector<Request>& requests);
   std::string echo_of(const Prompt& prompt) const;
+  bool wants_prompt_logprobs() const { return request_.echo && request_.generation.logprobs; }
+  bool wants_only_prompt() const { return request_.generation.max_tokens == 0; }
 
   void stream(size_t index, std::string& out);
   void stream_piece(size_t index, const std::string& text, std::string& out);
@@ -82,6 +86,7 @@ class Answer {
   nlohmann::ordered_json chunk(nlohmann::ordered_json choice) const;
   nlohmann::ordered_json whole(size_t index);
   nlohmann::ordered_json new_logprobs(Choice& choice) const;
+  nlohmann::ordered_json new_text_logprobs(Choice& choice, std::span<const Token> tokens) const;
   nlohmann::ordered_json usage() const;
 
   const CompletionRequest request_;
@@ -92,6 +97,7 @@ class Answer {
   const PieceForm piece_form_;
   std::vector<Choice> choices_;  // of the first prompt, then of the next
   size_t n_open_ = 0;
+  size_t n_prompt_logprob_bytes_ = 0;  // of all choices
   std::optional<ApiError> failure_;
   bool said_ = false;  // some of the stream
   bool done_ = false;  // all of it

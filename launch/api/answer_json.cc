@@ -37,7 +37,8 @@ void Answer::stream(size_t index, std::string& out) {
   Choice& choice = choices_[index];
   if (choice.closed) return;
   const std::string text = choice.completion.take_new_text();
-  const bool has_logprobs = choice.completion.result().logprobs.size() > choice.n_logprobs;
+  const bool has_logprobs =
+      choice.completion.result().logprobs.size() > choice.n_logprobs || (wants_prompt_logprobs() && !choice.scored);
   if (!text.empty() || (choice.over && has_logprobs)) stream_piece(index, text, out);
   if (choice.over) stream_end(index, out);
 }
@@ -134,7 +135,19 @@ ordered_json Answer::new_logprobs(Choice& choice) const {
   const auto tokens = std::span(choice.completion.result().logprobs).subspan(choice.n_logprobs);
   choice.n_logprobs += tokens.size();
   return request_.endpoint == Endpoint::chat ? chat_logprobs(tokens, model_.tokenizer())
-                                             : text_logprobs(tokens, model_.tokenizer(), choice.text_offset);
+                                             : new_text_logprobs(choice, tokens);
+}
+
+// What is echoed comes first, all at once.
+ordered_json Answer::new_text_logprobs(Choice& choice, std::span<const Token> tokens) const {
+  const Result& result = choice.completion.result();
+  ordered_json all;
+  const bool scores = wants_prompt_logprobs() && !std::exchange(choice.scored, true);
+  if (scores) all = prompt_logprobs(result.prompt_ids[0], result.prompt_logprobs, model_.tokenizer());
+  ordered_json more = text_logprobs(tokens, model_.tokenizer(), choice.text_offset);
+  if (!scores) return more;
+  append_text_logprobs(std::move(more), all);
+  return all;
 }
 
 // A prompt counts once, however many choices are made of it. Times and route are those of the first choice.

@@ -101,6 +101,8 @@ const std::array kChat = {
 
 const std::array kText = {
     supported("prompt", [](const json& v, Draft& d) { return set_prompts(v, d.request.prompts); }),
+    supported("max_tokens",  // 0: only the prompt is wanted, for its logprobs
+              [](const json& v, Draft& d) { return set_whole(v, 0, kMaxInt, d.request.generation.max_tokens); }),
     supported("echo", [](const json& v, Draft& d) { return set_flag(v, d.request.echo); }),
     supported("logprobs",
               [](const json& v, Draft& d) { return set_whole(v, 0, kMostLogprobs, d.request.generation.logprobs); }),

@@ -58,6 +58,9 @@ Refusal refusal_of_tokens(CompletionDraft& draft) {
     generation.max_tokens = draft.max_completion_tokens;
   }
   if (draft.request.endpoint == Endpoint::text && !generation.max_tokens) generation.max_tokens = kTextMaxTokens;
+  if (generation.max_tokens == 0 && !draft.request.echo) {
+    return bad_request("max_tokens is 0: nothing is wanted, without echo", "max_tokens", "invalid_value");
+  }
   if (generation.max_tokens && generation.min_tokens > *generation.max_tokens) {
     return bad_request(fmt::format("min_tokens: {} is more than max_tokens, which is {}", generation.min_tokens,
                                    *generation.max_tokens),
@@ -72,9 +75,6 @@ Refusal refusal_of_logprobs(CompletionDraft& draft) {
     return bad_request("top_logprobs is only allowed when logprobs is true", "top_logprobs");
   }
   if (draft.logprobs) generation.logprobs = draft.top_logprobs.value_or(0);
-  if (draft.request.echo && generation.logprobs) {
-    return bad_request("echo and logprobs are not supported together", "echo", "unsupported_parameter");
-  }
   return std::nullopt;
 }
 
@@ -133,7 +133,9 @@ std::variant<CompletionRequest, ApiError> parse_completion(Endpoint endpoint, st
 std::vector<ApiField> api_fields(Endpoint endpoint) {
   std::vector<ApiField> all;
   for (const CompletionField& field : fields_of(endpoint)) all.push_back({.name = field.name, .use = field.use});
-  for (const GenerationField& field : generation_fields()) all.push_back({.name = field.name});
+  for (const GenerationField& field : generation_fields()) {
+    if (std::ranges::find(all, field.name, &ApiField::name) == all.end()) all.push_back({.name = field.name});
+  }
   return all;
 }
 

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "core/text/unicode/utf8.h"
+#include "launch/io/printable.h"
 #include "launch/io/result_json.h"
 
 namespace ferry {
@@ -53,8 +54,7 @@ ordered_json text_alternatives(const Token& token, const Tokenizer& tokenizer) {
 // Control tokens are not in the text.
 size_t n_characters_begun(int id, const Tokenizer& tokenizer) {
   const auto bytes = bytes_of(id, tokenizer);
-  if (!bytes || tokenizer.is_control(id)) return 0;
-  return static_cast<size_t>(std::ranges::count_if(*bytes, [](char c) { return (c & 0xc0) != 0x80; }));
+  return bytes && !tokenizer.is_control(id) ? n_characters(*bytes) : 0;
 }
 
 }  // namespace
@@ -83,6 +83,22 @@ ordered_json text_logprobs(std::span<const Token> tokens, const Tokenizer& token
           {"token_logprobs", std::move(logprobs)},
           {"top_logprobs", std::move(tops)},
           {"text_offset", std::move(offsets)}};
+}
+
+ordered_json prompt_logprobs(int first, std::span<const Token> rest, const Tokenizer& tokenizer) {
+  ordered_json all = {{"tokens", {text_name(first, tokenizer)}},
+                      {"token_logprobs", {nullptr}},
+                      {"top_logprobs", {nullptr}},
+                      {"text_offset", {0}}};
+  size_t offset = n_characters_begun(first, tokenizer);
+  append_text_logprobs(text_logprobs(rest, tokenizer, offset), all);
+  return all;
+}
+
+void append_text_logprobs(ordered_json&& more, ordered_json& all) {
+  for (auto& [list, items] : more.items()) {
+    for (ordered_json& item : items) all[list].push_back(std::move(item));
+  }
 }
 
 }  // namespace ferry

@@ -26,7 +26,6 @@ constexpr std::string_view kDocument = R"json({
       "required": ["type", "text"], "properties": {"type": {"const": "text"}, "text": {"type": "string"}}}}]}}},
   "generation": {"type": "object", "properties": {
     "model": {"type": ["string", "null"], "description": "As GET /v1/models names it; none: the one that is served"},
-    "max_tokens": {"type": ["integer", "null"], "minimum": 1},
     "min_tokens": {"type": ["integer", "null"], "minimum": 0},
     "temperature": {"type": ["number", "null"], "minimum": 0, "maximum": 100, "default": 1,
      "description": "0: greedy"},
@@ -52,6 +51,7 @@ constexpr std::string_view kDocument = R"json({
   "chat_request": {"allOf": [{"$ref": "#/components/schemas/generation"}, {"type": "object", "required": ["messages"],
    "properties": {
     "messages": {"type": "array", "minItems": 1, "items": {"$ref": "#/components/schemas/message"}},
+    "max_tokens": {"type": ["integer", "null"], "minimum": 1},
     "max_completion_tokens": {"type": ["integer", "null"], "minimum": 1},
     "logprobs": {"type": ["boolean", "null"]},
     "top_logprobs": {"type": ["integer", "null"], "minimum": 0, "maximum": 20},
@@ -73,6 +73,7 @@ constexpr std::string_view kDocument = R"json({
       {"type": "array", "minItems": 1, "items": {"type": "integer", "minimum": 0}},
       {"type": "array", "minItems": 1, "items": {"type": "array", "minItems": 1, "items": {"type": "integer",
        "minimum": 0}}}]},
+    "max_tokens": {"type": ["integer", "null"], "minimum": 0, "description": "0 only with echo"},
     "echo": {"type": ["boolean", "null"]},
     "logprobs": {"type": ["integer", "null"], "minimum": 0, "maximum": 20},
     "best_of": {"enum": [1, null]}, "suffix": {"enum": ["", null]}}}]},

@@ -72,14 +72,19 @@ double TransferBench::copy_seconds(const TransferCase& what) {
   return seconds_since(start);
 }
 
+void TransferBench::repeat(std::span<const Piece> pieces, int n) {
+  const auto most = static_cast<int>(pieces.size());
+  for (int left = n; left > 0; left -= most) link_->put(peer_, pieces.first(std::min(left, most)));
+  flush();
+}
+
 double TransferBench::repeated_put_seconds(size_t piece_bytes, int n) {
   constexpr int kPiecesAPut = 16;
   const std::vector<Piece> pieces(kPiecesAPut, {.from = 0, .to = 0, .bytes = piece_bytes});
   std::memcpy(copy_.data(), link_->memory().data(), piece_bytes);
+  repeat(pieces, n / kPiecesToOneBefore + 1);
   const auto start = Steady::now();
-  for (int left = n; left > 0; left -= kPiecesAPut)
-    link_->put(peer_, std::span(pieces).first(std::min(left, kPiecesAPut)));
-  flush();
+  repeat(pieces, n);
   return seconds_since(start);
 }
 

@@ -16,6 +16,9 @@
 
 namespace ferry {
 
+// Benchmarks of one place warm the caches up with a piece for so many that they measure.
+constexpr int kPiecesToOneBefore = 10;
+
 class TransferBench {
  public:
   // Starts `peer_command`, to which "--address HEX" is added: a process that does serve_transfer_bench() with the same
@@ -49,6 +52,7 @@ class TransferBench {
 
  private:
   void connect();
+  void repeat(std::span<const Piece> pieces, int n);
   void flush();
   void await(const std::function<bool()>& done);
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/base/error.h"
+#include "launch/bench/transfer_bench.h"
 #include "launch/process/child.h"
 
 namespace ferry {
@@ -72,7 +73,7 @@ std::optional<double> UcxPerftest::bytes_per_second(size_t piece_bytes, int n) c
   };
   const ProcessCommand client{
       .words = {"ucx_perftest", "localhost", "-p", port, "-t", "ucp_put_bw", "-s", std::to_string(piece_bytes), "-n",
-                std::to_string(n), "-w", std::to_string(n / 10 + 1), "-f", "-v"},
+                std::to_string(n), "-w", std::to_string(n / kPiecesToOneBefore + 1), "-f", "-v"},
       .environment = environment};
   // Its server does not say when it listens, and its client does not wait for that.
   const auto deadline = std::chrono::steady_clock::now() + kPatience;

@@ -210,7 +210,7 @@ int run(const ServeBench& o) {
   std::vector<Level> levels = levels_of(o);
   raise_descriptor_limit();  // a connection is one
   const Served served = served_by(o);
-  uint64_t next_name = 0;
+  uint64_t next_name = 1;  // 0 is what the router asks itself, to be ready
   for (Level& level : levels) {
     level.first_name = next_name;
     next_name += level.plan.size();

@@ -46,6 +46,7 @@ Completion::Completion(std::string id, const Request& request, const StopStrings
 }
 
 bool Completion::append(const RequestEvent& event) {
+  if (!event.prompt_logprobs.empty()) result_.prompt_logprobs = event.prompt_logprobs;
   for (const Token& token : event.tokens) {
     if (!ended_by_stop_string()) append(token);
   }

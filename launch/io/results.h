@@ -50,9 +50,10 @@ struct Result {
   std::vector<int> prompt_ids;
   std::vector<int> ids;
   std::string text;
-  std::string finish_reason;    // "stop", "length", "error"
-  std::string error;            // empty: none
-  std::vector<Token> logprobs;  // of `ids`, where they were asked for
+  std::string finish_reason;           // "stop", "length", "error"
+  std::string error;                   // empty: none
+  std::vector<Token> logprobs;         // of `ids`, where they were asked for
+  std::vector<Token> prompt_logprobs;  // of `prompt_ids` from the second on, where they were asked for
   Usage usage;
   Route route;
   KvMoved kv;

@@ -2,6 +2,7 @@
 
 #include "core/base/error.h"
 #include "launch/auth/guarded_file.h"
+#include "launch/auth/live_files.h"
 #include "launch/auth/tls.h"
 #include "launch/config/exposure.h"
 
@@ -10,10 +11,10 @@ namespace ferry {
 ControlSecurity control_security(const RouterConfig& config) {
   ControlSecurity security;
   if (!config.join_token.empty()) security.join_token = read_token(config.join_token);
-  if (config.control_tls.given()) {
-    security.tls = {.certificate = read_certificate(config.control_tls.certificate),
-                    .key = read_private_key(config.control_tls.key),
-                    .ca = read_certificate(config.control_tls.ca)};
+  if (const ControlTlsConfig& files = config.control_tls; files.given()) {
+    LiveFiles<ControlTls> live("router.control_tls", {files.certificate, files.key, files.ca},
+                               [files] { return tls_for_leaders(files); });
+    security.tls = [live = std::move(live)]() mutable { return live.for_new_connection(); };
   }
   return security;
 }

@@ -10,7 +10,7 @@
 
 namespace ferry {
 
-// Error when a file of it cannot be used.
+// Error when a file of it cannot be used. Certificates are read again when their files change.
 ControlSecurity control_security(const RouterConfig& config);
 
 // Of a router whose leaders dial in at `port` of router.control's host. Error when other hosts could dial in unasked.

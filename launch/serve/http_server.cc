@@ -2,7 +2,10 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+
 #include "core/base/error.h"
+#include "launch/auth/tls.h"
 #include "launch/io/log.h"
 #include "launch/serve/http_rules.h"
 #include "launch/serve/replies.h"
@@ -58,7 +61,10 @@ std::optional<ApiError> answer_to(const error_code& failed) {
 
 HttpServer::HttpServer(asio::io_context& io, const RouterConfig& config, Handlers handlers)
     : io_(io), limits_(config.limits), handlers_(std::move(handlers)), acceptor_(io) {
-  if (config.tls.given()) tls_.emplace(config.tls);
+  if (config.tls.given()) {
+    const TlsConfig& files = config.tls;
+    tls_.emplace("router.tls", std::vector{files.certificate, files.key}, [&files] { return tls_for_clients(files); });
+  }
   const HostPort& address = config.listen;
   const tcp::endpoint endpoint = endpoint_of(address);
   error_code failed;
@@ -84,8 +90,10 @@ void HttpServer::stop_accepting() {
 }
 
 void HttpServer::close_all() {
-  for (WebStream* stream : std::set(connections_)) stream->close();
+  for (Connection* connection : std::set(connections_)) connection->stream.close();
 }
+
+int HttpServer::n_busy() const { return static_cast<int>(std::ranges::count(connections_, true, &Connection::busy)); }
 
 asio::awaitable<void> HttpServer::accept() {
   while (acceptor_.is_open()) {
@@ -114,7 +122,7 @@ asio::awaitable<void> HttpServer::serve(tcp::socket socket) {
   prepare(socket);
   asio::ssl::context* const tls = tls_ ? &tls_->for_new_connection() : nullptr;
   Connection connection(std::move(socket), tls, n_connections() < limits_.connections);
-  connections_.insert(&connection.stream);
+  connections_.insert(&connection);
   try {
     connection.stream.expires_after(ms(limits_.header_ms));
     co_await connection.stream.open();
@@ -123,7 +131,7 @@ asio::awaitable<void> HttpServer::serve(tcp::socket socket) {
   } catch (const boost::system::system_error&) {
     // the client is gone
   }
-  connections_.erase(&connection.stream);
+  connections_.erase(&connection);
 }
 
 // True: the connection stays for another.
@@ -151,7 +159,9 @@ asio::awaitable<bool> HttpServer::exchange(Connection& connection) {
     co_await exchange.reply(std::move(*refusal));
   } else {
     exchange.identify(std::move(std::get<Caller>(caller)));
+    connection.busy = true;
     co_await answer(exchange);
+    connection.busy = false;
   }
   co_return exchange.keeps_alive();
 }
@@ -188,8 +198,6 @@ asio::awaitable<error_code> HttpServer::read_body(Connection& connection, Parser
 
 asio::awaitable<void> HttpServer::answer(Exchange& exchange) {
   std::string why = "the handler gave no answer";
-  ++n_busy_;
-  const std::unique_ptr<int, void (*)(int*)> busy(&n_busy_, [](int* n) { --*n; });
   try {
     co_await handlers_.answer(exchange);
   } catch (const Error& e) {

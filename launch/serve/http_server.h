@@ -8,7 +8,7 @@
 #include <set>
 #include <variant>
 
-#include "launch/auth/live_tls.h"
+#include "launch/auth/live_files.h"
 #include "launch/config/cluster_config.h"
 #include "launch/serve/exchange.h"
 
@@ -28,7 +28,7 @@ class HttpServer {
 
   int port() const { return acceptor_.local_endpoint().port(); }
   int n_connections() const { return static_cast<int>(connections_.size()); }
-  int n_busy() const { return n_busy_; }  // requests that are being answered
+  int n_busy() const;  // requests that are being answered
   void stop_accepting();
   void close_all();  // connections, whatever they are at
 
@@ -45,6 +45,7 @@ class HttpServer {
     const bool welcome;  // there was room when it came
     beast::flat_buffer buffer;
     bool first = true;  // it has had no request yet
+    bool busy = false;  // a request is being answered
   };
   static asio::ip::address address_of(const tcp::socket& socket);  // 0.0.0.0: it is gone already
   using Parser = http::request_parser<http::string_body>;
@@ -56,10 +57,9 @@ class HttpServer {
   asio::io_context& io_;
   const LimitsConfig& limits_;
   const Handlers handlers_;
-  std::optional<LiveTls> tls_;
+  std::optional<LiveFiles<asio::ssl::context>> tls_;
   tcp::acceptor acceptor_;
-  std::set<WebStream*> connections_;
-  int n_busy_ = 0;
+  std::set<Connection*> connections_;
 };
 
 }  // namespace ferry

@@ -1,7 +1,5 @@
 #include "launch/serve/readiness.h"
 
-#include "launch/serve/bell.h"
-
 namespace ferry {
 
 namespace {
@@ -9,13 +7,12 @@ constexpr auto kLately = std::chrono::seconds(2);
 constexpr auto kPatience = std::chrono::seconds(5);
 }  // namespace
 
-asio::awaitable<std::optional<std::string>> Readiness::find_out() {
+asio::awaitable<std::optional<std::string>> Readiness::find_out(Bell& bell) {
   const Clock& clock = gateway_.cluster().clock();
   if (served_at_ && clock.now() - *served_at_ < kLately) co_return std::nullopt;
   if (gateway_.cluster().router().paths().empty()) {
     co_return gateway_.cluster().router().n_groups() == 0 ? "no group has joined" : "no path between groups is ready";
   }
-  Bell bell(co_await asio::this_coro::executor);
   std::optional<RequestEvent> last;
   const int token = gateway_.cluster().text().tokenizer().begin().value_or(0);
   const RequestId id = gateway_.submit({.prompt = {token}, .max_tokens = 1}, kPatience, [&](const RequestEvent& event) {
@@ -23,12 +20,13 @@ asio::awaitable<std::optional<std::string>> Readiness::find_out() {
     last = event;
     bell.ring();
   });
-  struct Cancel {  // a client that goes away ends this coroutine, too
+  struct Cancel {
     Gateway& gateway;
     RequestId id;
     ~Cancel() { gateway.cancel(id); }
   } cancel{gateway_, id};
   co_await bell.wait();
+  if (!last) co_return "nobody waits for the answer any more";
   if (!last->error.empty()) co_return last->error;
   served_at_ = clock.now();
   co_return std::nullopt;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "launch/serve/bell.h"
 #include "launch/serve/gateway.h"
 
 namespace ferry {
@@ -13,8 +14,9 @@ class Readiness {
  public:
   explicit Readiness(Gateway& gateway) : gateway_(gateway) {}
 
-  // nullopt: it serves; else why not. Takes as long as one token, and not longer than a few seconds.
-  asio::awaitable<std::optional<std::string>> find_out();
+  // nullopt: it serves; else why not. Takes as long as one token, and not longer than a few seconds. Who rings `bell`
+  // does not want to know any more.
+  asio::awaitable<std::optional<std::string>> find_out(Bell& bell);
 
  private:
   Gateway& gateway_;

@@ -156,7 +156,10 @@ asio::awaitable<void> Service::openapi(Exchange& exchange) {
 asio::awaitable<void> Service::health(Exchange& exchange) { return exchange.reply(HttpReply(R"({"status":"ok"})")); }
 
 asio::awaitable<void> Service::ready(Exchange& exchange) {
-  const auto why_not = co_await readiness_.find_out();
+  Bell bell(co_await asio::this_coro::executor);
+  exchange.watch([&bell] { bell.ring(); });
+  const auto why_not = co_await readiness_.find_out(bell);
+  if (exchange.client_gone()) co_return;
   if (why_not) {
     co_await exchange.reply(reply_of(unavailable("not ready: " + *why_not)));
   } else {

@@ -9,7 +9,6 @@ Both cores are needed, and nobody else on them.
 """
 import argparse
 import json
-import math
 import os
 import pathlib
 import subprocess
@@ -22,6 +21,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support
 from cluster import free_port, pages  # noqa: E402
 
 STREAMS, ANSWERS, TOKENS, PROMPT = 4, 32, 64, 2000
+GOAL = 1.3
 
 
 class Cluster:
@@ -91,15 +91,19 @@ def measure(ferry, model, roles, chunk):
 
 
 def svg(rows):
-    """Bars on a logarithmic axis: the ratio of each way of serving."""
-    top = math.log10(max(row["ratio"] for row in rows) * 1.2)
-    parts = ['<svg xmlns="http://www.w3.org/2000/svg" width="640" height="%d" font-family="sans-serif" font-size="13">' % (60 + 32 * len(rows)),
+    """A bar for the ratio of each way of serving, and a line where the goal is."""
+    left, most = 210, 360
+    scale = most / max(row["ratio"] for row in rows)
+    bottom, goal = 44 + 32 * len(rows), left + GOAL * scale
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="640" height="{bottom + 24}" font-family="sans-serif" font-size="13">'
              f'<rect width="100%" height="100%" fill="white"/><text x="16" y="24" font-size="15">p99 between tokens while prompts of {PROMPT} '
              "tokens arrive, over p99 alone</text>"]
     for i, row in enumerate(rows):
-        y, width = 44 + 32 * i, max(2, 360 * math.log10(max(row["ratio"], 1)) / top)
-        parts.append(f'<text x="16" y="{y + 15}">{row["groups"]}, chunk {row["chunk"]}</text><rect x="210" y="{y}" width="{width:.0f}" '
-                     f'height="20" fill="#3b6ea5"/><text x="{218 + width:.0f}" y="{y + 15}">{row["ratio"]:.2f}</text>')
+        y, width = 44 + 32 * i, row["ratio"] * scale
+        parts.append(f'<text x="16" y="{y + 15}">{row["groups"]}, chunk {row["chunk"]}</text><rect x="{left}" y="{y}" width="{width:.0f}" '
+                     f'height="20" fill="#3b6ea5"/><text x="{left + 8 + width:.0f}" y="{y + 15}">{row["ratio"]:.2f}</text>')
+    parts.append(f'<path d="M{goal:.0f} 38V{bottom}" stroke="#b03030" stroke-dasharray="4 3"/><text x="{goal:.0f}" y="{bottom + 14}" '
+                 f'text-anchor="middle" fill="#b03030">{GOAL}</text>')
     return "".join(parts) + "</svg>\n"
 
 

@@ -38,15 +38,17 @@ std::vector<Request> requests(int n, unsigned seed, int n_vocab) {
   return all;
 }
 
-using Answers = std::map<RequestId, std::vector<int>>;
+struct Told {
+  std::vector<Token> prompt, answer;
+};
 
 // Serves all requests at once on a group of threads; every page is free at the end.
-Answers answers(const ModelFile& file, const Setting& setting, const std::vector<Request>& all) {
+std::map<RequestId, Told> told(const ModelFile& file, const Setting& setting, const std::vector<Request>& all) {
   MemoryFabric fabric;
   ThreadGroup threads(setting.tp);
   const SteadyClock clock;
   const KvPlan plan = kv_plan(file, setting.kv, setting.tp);
-  Answers result;
+  std::map<RequestId, Told> result;
   threads.run([&](Communicator& group) {
     const auto ops = make_reference_ops();
     const auto link = fabric.make_link(plan.bytes(group.rank()));
@@ -64,7 +66,9 @@ Answers answers(const ModelFile& file, const Setting& setting, const std::vector
       for (const auto& message : member.engine().take_to_router()) router.message(0, message);
       for (const RequestEvent& e : router.take_events()) {
         EXPECT_EQ(e.error, "");
-        for (const Token& t : e.tokens) result[e.id].push_back(t.id);
+        Told& of = result[e.id];
+        of.answer.insert(of.answer.end(), e.tokens.begin(), e.tokens.end());
+        of.prompt.insert(of.prompt.end(), e.prompt_logprobs.begin(), e.prompt_logprobs.end());
         n_over += e.last();
       }
     }
@@ -73,6 +77,16 @@ Answers answers(const ModelFile& file, const Setting& setting, const std::vector
     EXPECT_EQ(member.leader().turn(), Leader::Turn::last);
   });
   return result;
+}
+
+using Answers = std::map<RequestId, std::vector<int>>;
+
+Answers answers(const ModelFile& file, const Setting& setting, const std::vector<Request>& all) {
+  Answers ids;
+  for (const auto& [id, one] : told(file, setting, all)) {
+    for (const Token& token : one.answer) ids[id].push_back(token.id);
+  }
+  return ids;
 }
 
 // Each request alone, on one rank: what the others are held against.
@@ -109,6 +123,43 @@ TEST(Colocated, ChunksOfAnySizeGiveTheSameTokens) {
   for (int chunk : {1, 3, 4, 7, 1000}) {
     const Setting setting = {.limits = {.max_batch_tokens = chunk, .max_sequences = std::min(chunk, 8)}};
     EXPECT_EQ(answers(*file, setting, all), expected) << "chunk " << chunk;
+  }
+}
+
+// What an answer's tokens were given while they were generated, they get as a prompt.
+TEST(Colocated, APromptsLogprobsAreThoseThatItsTokensHadAsAnAnswer) {
+  const TinyFile file;
+  const auto all = requests(10, 19, 320);
+  const auto first = told(*file, {}, all);
+  std::vector<Request> as_prompts;
+  for (Request r : all) {
+    for (const Token& token : first.at(r.id).answer) r.prompt.push_back(token.id);
+    r.max_tokens = 2;
+    r.prompt_logprobs = true;
+    as_prompts.push_back(r);
+    as_prompts.back().id += 100;  // once more, when its beginning can be found in the cache
+    as_prompts.push_back(r);
+  }
+  const size_t page = kv_plan(*file, Setting().kv, 1).layouts[0].page_bytes();
+  for (const Setting& setting :
+       {Setting{}, Setting{.tp = 2}, Setting{.limits = {.max_batch_tokens = 7, .max_sequences = 1}},
+        Setting{.limits = {.max_batch_tokens = 5, .max_sequences = 3}},
+        Setting{.kv = {.page_tokens = 4, .memory = 16 * page}}}) {
+    SCOPED_TRACE(testing::Message() << "tp " << setting.tp << ", sequences " << setting.limits.max_sequences
+                                    << ", memory " << setting.kv.memory);
+    const auto second = told(*file, setting, as_prompts);
+    for (const Request& r : as_prompts) {
+      const std::vector<Token>& scored = second.at(r.id).prompt;
+      ASSERT_EQ(scored.size(), r.prompt.size() - 1);
+      for (size_t i = 0; i < scored.size(); ++i) ASSERT_EQ(scored[i].id, r.prompt[i + 1]);
+      const std::vector<Token>& generated = first.at(r.id % 100).answer;
+      for (size_t i = 0; i < generated.size(); ++i) {
+        const Token& again = scored[scored.size() - generated.size() + i];
+        EXPECT_NEAR(again.logprob, generated[i].logprob, 1e-4);
+        ASSERT_EQ(again.top.size(), 3u);
+        EXPECT_EQ(again.top[0].id, generated[i].top[0].id);
+      }
+    }
   }
 }
 

@@ -132,6 +132,7 @@ std::vector<Request> requests(int n, unsigned seed, int n_vocab) {
 
 struct Answer {
   std::vector<int> ids;
+  std::vector<Token> prompt;
   std::string error;
   Account account;
 };
@@ -143,6 +144,7 @@ std::map<RequestId, Answer> answers(Cluster& cluster, const std::vector<Request>
   while (n_over < all.size()) {
     for (const RequestEvent& e : cluster.turn()) {
       for (const Token& t : e.tokens) result[e.id].ids.push_back(t.id);
+      for (const Token& t : e.prompt_logprobs) result[e.id].prompt.push_back(t);
       result[e.id].error = e.error;
       result[e.id].account = e.account;
       n_over += e.last();
@@ -235,6 +237,31 @@ TEST(Handoff, CancelledRequestsOfDevicesLeaveNoPageBehind) {
   for (unsigned seed = 0; seed < 6; ++seed) {
     SCOPED_TRACE(seed);
     expect_no_page_left_behind(*file, seed, true);
+  }
+}
+
+TEST(Handoff, LogprobsOfAPromptComeWithItsFirstToken) {
+  const TinyFile file(nine_heads());
+  auto all = requests(8, 29, 301);
+  for (Request& r : all) r.prompt_logprobs = true;
+  Cluster alone(*file, {{.name = "alone"}});
+  alone.wait_for_paths(1);
+  const auto expected = answers(alone, all);
+  Cluster cluster(
+      *file, {{.name = "p", .role = wire::Role::prefill, .tp = 2}, {.name = "d", .role = wire::Role::decode, .tp = 3}});
+  cluster.wait_for_paths(1);
+  for (const RequestId added : {0, 100}) {  // the second time, both sides find its pages in their caches
+    for (Request& r : all) r.id += added;
+    const auto got = answers(cluster, all);
+    for (const Request& r : all) {
+      const Answer &have = got.at(r.id), &want = expected.at(r.id % 100);
+      EXPECT_EQ(have.ids, want.ids);
+      ASSERT_EQ(have.prompt.size(), r.prompt.size() - 1);
+      for (size_t i = 0; i < have.prompt.size(); ++i) {
+        EXPECT_EQ(have.prompt[i].id, r.prompt[i + 1]);
+        EXPECT_NEAR(have.prompt[i].logprob, want.prompt.at(i).logprob, 1e-4);
+      }
+    }
   }
 }
 

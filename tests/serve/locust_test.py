@@ -52,7 +52,7 @@ class Locust(ProgramTest):
         return {"ttft_ms": line["ttft_ms"]["p50"], "e2e_ms": line["e2e_ms"]["p50"], "tokens_per_s": line["tokens_per_s"]}
 
     def test_both_load_generators_say_the_same(self):
-        url = start_stubbed_router(self, STEP_MS, PREFILL_MS)
+        url = start_stubbed_router(self, STEP_MS, PREFILL_MS).url
         self.ours(url)  # warms up
         for _ in range(3):
             before, theirs, after = self.ours(url), self.locust(url), self.ours(url)

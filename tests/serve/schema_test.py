@@ -26,7 +26,7 @@ NOT_TOLD = "positive_data_acceptance"
 
 class Schema(ProgramTest):
     def test_the_server_keeps_what_its_document_promises(self):
-        url = start_stubbed_router(self, more="max_context: 64\n")
+        url = start_stubbed_router(self, more="max_context: 64\n").url
         command = [sys.executable, str(PROGRAM), "run", url + "/openapi.json", "--max-examples", EXAMPLES, "--no-shrink",
                    "--checks", "all", "--exclude-checks", NOT_TOLD, "--phases", "examples,coverage,fuzzing", "--workers", "2",
                    "--request-timeout", "60", "--generation-deterministic", "--no-color", "--continue-on-failure"]

@@ -7,6 +7,7 @@ import json
 import pathlib
 import re
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -446,6 +447,46 @@ class Tls(SecurityTest):
         for stranger in strangers:
             stranger.close()
 
+    def test_certificates_of_leaders_and_router_are_renewed_while_they_run(self):
+        self.issue("leader", "127.0.0.1")
+        part = "  control_tls: {{certificate: {0}.pem, key: {0}.key, ca: ca.pem}}\n"
+        cluster = Cluster(self, part.format("server"), group=False)
+        text = pathlib.Path(cluster.yaml).read_text()
+
+        def worker(name):
+            yaml = self.write(name + ".yaml", text.replace(part.format("server"), part.format(name)))
+            return self.start([FERRY, "worker", yaml, "--group", "local"])
+
+        def answers():
+            self.assertEqual(cluster.ask("/v1/completions", {"prompt": "A", "max_tokens": 1})[0], 200)
+        first = worker("leader")
+        cluster.log.wait_for_log("group local is ready")
+        for kind in (".pem", ".key"):  # of an authority that soon nobody trusts
+            shutil.copy(self.folder / ("leader" + kind), self.folder / ("old" + kind))
+        self.make("ca", "/CN=the next authority")
+        self.issue("server", "127.0.0.1")
+        self.issue("leader", "127.0.0.1")
+        stranger = worker("old")  # trusts the router, and has nothing that the router trusts
+        cluster.log.wait_for_log("router.control_tls: new connections get the new certificate")
+        answers()  # over the stream that was open
+
+        cluster.log.process.send_signal(signal.SIGSTOP)  # until the leader takes it for dead, and dials again
+        first.wait_for_log("router.control_tls: new connections get the new certificate")
+        cluster.log.process.send_signal(signal.SIGCONT)
+        cluster.log.wait_for_log("group local is ready")
+        answers()
+
+        (self.folder / "server.pem").write_text("no certificate\n")
+        first.process.terminate()
+        first.end()
+        second = worker("leader")
+        cluster.log.wait_for_log("server.pem is no certificate")
+        cluster.log.wait_for_log("group local is ready")
+        answers()
+        self.assertEqual(sum("is ready" in line for line in cluster.log.log), 3)
+        for command in (stranger, second):
+            command.close()
+
     def test_files_that_do_not_fit_end_the_router_with_their_names(self):
         self.make("second", "/CN=second")
         yaml = lambda tls: self.write("c.yaml", f"model: {MODEL}\ngroups: [{{name: a, role: mixed}}]\nrouter: {{{tls}, "  # noqa: E731
@@ -453,7 +494,10 @@ class Tls(SecurityTest):
         for tls, says in (("tls: {certificate: none.pem, key: server.key}", "cannot read"),
                           ("tls: {certificate: server.key, key: server.key}", "is no certificate"),
                           ("tls: {certificate: server.pem, key: second.key}", "second.key is no"),
-                          ("tls: {certificate: server.pem}", "router.tls.key is missing")):
+                          ("tls: {certificate: server.pem}", "router.tls.key is missing"),
+                          ("control_tls: {certificate: server.pem, key: second.key, ca: ca.pem}", "second.key is no"),
+                          ("control_tls: {certificate: server.pem, key: server.key, ca: server.key}",
+                           "server.key is no list of certificates")):
             ran = subprocess.run([FERRY, "router", yaml(tls)], capture_output=True, text=True, check=False, timeout=60)
             self.assertEqual(ran.returncode, 1, tls)
             self.assertIn(says, ran.stderr)

@@ -98,6 +98,29 @@ class Serve(ProgramTest):
         self.assertTrue(echoed.choices[0].text.startswith("The sea"))
         self.assertTrue(echoed.choices[1].text.startswith("A boat"))
 
+    def test_a_text_is_scored_without_an_answer(self):
+        said = self.client.completions.create(model=NAME, prompt="1, 2, 3,", max_tokens=6, temperature=0, logprobs=2)
+        text = "1, 2, 3," + said.choices[0].text
+        for prompt in (text, text):  # the second time it could be found in a cache
+            scored = self.client.completions.create(model=NAME, prompt=prompt, max_tokens=0, echo=True, logprobs=2)
+            choice = scored.choices[0]
+            self.assertEqual((choice.text, choice.finish_reason, scored.usage.completion_tokens), (text, "length", 0))
+            logprobs = choice.logprobs
+            self.assertIsNone(logprobs.token_logprobs[0])
+            self.assertEqual("".join(logprobs.tokens), text)
+            for token, offset in zip(logprobs.tokens, logprobs.text_offset):
+                self.assertEqual(text[offset:offset + len(token)], token)
+            for new, old in zip(logprobs.token_logprobs[-6:], said.choices[0].logprobs.token_logprobs):
+                self.assertAlmostEqual(new, old, places=2)
+        both = self.client.completions.create(model=NAME, prompt="The sea", max_tokens=2, echo=True, logprobs=0, stream=True)
+        pieces = [choice for chunk in both for choice in chunk.choices]
+        self.assertTrue("".join(piece.text for piece in pieces).startswith("The sea"))
+        n_scored = sum(len(piece.logprobs.tokens) for piece in pieces if piece.logprobs)
+        self.assertEqual(n_scored, 2 + len(json.loads(self.ferry.post("/tokenize", {"prompt": "The sea"})[1])["tokens"]))
+        with self.assertRaises(openai.BadRequestError) as caught:
+            self.client.completions.create(model=NAME, prompt="a", max_tokens=0)
+        self.assertEqual(caught.exception.param, "max_tokens")
+
     def test_penalties_biases_and_a_least_number_of_tokens(self):
         plain = self.client.completions.create(model=NAME, prompt="1, 2, 3, 4,", max_tokens=12, temperature=0)
         other = self.client.completions.create(model=NAME, prompt="1, 2, 3, 4,", max_tokens=12, temperature=0,

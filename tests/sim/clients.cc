@@ -1,5 +1,8 @@
 #include "tests/sim/clients.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "core/base/error.h"
 #include "tests/sim/fake_model.h"
 
@@ -13,7 +16,8 @@ constexpr Duration kGrace = std::chrono::milliseconds(300);
 }  // namespace
 
 void Clients::submitted(const Request& request, Instant deadline) {
-  clients_[request.id] = {.expected = answer_to(request), .deadline = deadline};
+  clients_[request.id] = {.expected = answer_to(request), .expected_of_prompt = {}, .deadline = deadline};
+  if (request.prompt_logprobs) clients_[request.id].expected_of_prompt = prompt_logprobs_of(request);
   ++n_waiting_;
 }
 
@@ -27,6 +31,7 @@ void Clients::hear(const RequestEvent& event) {
   if (found == clients_.end()) throw Violation(str("an answer to request ", event.id, ", which nobody made"));
   Client& client = found->second;
   if (client.over) throw Violation(str("request ", event.id, " goes on after its end"));
+  if (!event.tokens.empty()) check_prompt(client, event);
   for (const Token& token : event.tokens) {
     if (client.n_got == client.expected.size()) throw Violation(str("request ", event.id, " gets too many tokens"));
     if (token.id != client.expected[client.n_got]) {
@@ -54,6 +59,16 @@ void Clients::hear(const RequestEvent& event) {
   if (stopped != (event.finish == Finish::stop) && !(stopped && event.finish == Finish::length)) {
     throw Violation(str("request ", event.id, " gives a wrong reason for its end"));
   }
+}
+
+void Clients::check_prompt(const Client& client, const RequestEvent& event) const {
+  constexpr double kNear = 1e-4;
+  const auto same = [](const Token& a, const Token& b) {
+    return a.id == b.id && std::abs(a.logprob - b.logprob) < kNear;
+  };
+  const std::vector<Token> none;
+  if (!std::ranges::equal(event.prompt_logprobs, client.n_got == 0 ? client.expected_of_prompt : none, same))
+    throw Violation(str("request ", event.id, " gets logprobs of its prompt that are not the prompt's"));
 }
 
 void Clients::check_in_time() const {

@@ -27,11 +27,14 @@ class Clients {
  private:
   struct Client {
     std::vector<int> expected;
+    std::vector<Token> expected_of_prompt;  // with the first token
     Instant deadline;
     size_t n_got = 0;
     bool over = false;
     RequestEvent last;
   };
+  void check_prompt(const Client& client, const RequestEvent& event) const;
+
   const Surroundings around_;
   std::map<RequestId, Client> clients_;
   int n_waiting_ = 0;

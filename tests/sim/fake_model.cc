@@ -1,6 +1,7 @@
 #include "tests/sim/fake_model.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "tests/support/made_up_digests.h"
 
@@ -50,6 +51,21 @@ std::vector<int> answer_to(const Request& request) {
     read(answer.back());
   }
   return answer;
+}
+
+std::vector<Token> prompt_logprobs_of(const Request& request) {
+  // One logit is 1, the others are 0.
+  const double normalizer = std::log(std::exp(1.0) + kVocabulary - 1);
+  std::vector<Token> scored;
+  uint64_t history = 0, sum = 0;
+  for (size_t i = 0; i + 1 < request.prompt.size(); ++i) {
+    history = mixed(history, request.prompt[i]);
+    sum = added(sum, static_cast<int>(i), history);
+    const int token = request.prompt[i + 1];
+    const double logit = token == token_after(sum);
+    scored.push_back({.id = token, .logprob = static_cast<float>(logit - normalizer)});
+  }
+  return scored;
 }
 
 FakeModel::FakeModel(const std::vector<KvLayout>& layouts, int rank, std::span<std::byte> kv)

@@ -28,6 +28,9 @@ std::vector<KvLayout> layouts_of(int tp, int n_pages);
 // What is generated after this prompt, to the end of the answer.
 std::vector<int> answer_to(const Request& request);
 
+// Its prompt's tokens from the second on, with the logprobs that this model gives them.
+std::vector<Token> prompt_logprobs_of(const Request& request);
+
 // One rank's part of the model.
 class FakeModel {
  public:

@@ -56,6 +56,8 @@ std::vector<RequestPlan> requests_of(Random& random) {
     r.request = {.prompt = prompt, .max_tokens = random.between(1, 6), .ignore_eos = random.chance(0.3)};
     // Some tokens are chosen from whole logits: the same ones.
     if (prompt.size() % 3 == 0) r.request.sampling.logit_bias = {{.id = prompt.back(), .bias = 0.25f}};
+    if (prompt.size() % 5 == 1) r.request.n_logprobs = 0;
+    r.request.prompt_logprobs = r.request.n_logprobs == 0;
     r.budget = random.chance(0.2) ? random.between(milliseconds(5), milliseconds(60))
                                   : random.between(milliseconds(100), milliseconds(500));
     if (random.chance(0.12)) {

@@ -4,6 +4,9 @@
 
 #include <functional>
 #include <memory>
+#include <set>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/sim/fabric.h"
@@ -48,7 +51,9 @@ class World {
   Process& process_at(Host host);
   void come_to_rest();
   void serve_again();
-  size_t n_paths_to_come();
+  using Paths = std::set<std::pair<std::string, std::string>>;  // names of groups, prefill and decode
+  Paths paths();
+  Paths paths_to_come();
   void step();
 
   const Schedule& schedule_;

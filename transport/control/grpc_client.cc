@@ -26,9 +26,9 @@ struct Dialing {
 
 std::shared_ptr<grpc::ChannelCredentials> credentials_of(const ControlSecurity& security) {
   if (!security.encrypts()) return grpc::InsecureChannelCredentials();
-  return grpc::SslCredentials({.pem_root_certs = security.tls.ca,
-                               .pem_private_key = security.tls.key,
-                               .pem_cert_chain = security.tls.certificate});
+  const ControlTls now = security.tls();
+  return grpc::SslCredentials(
+      {.pem_root_certs = now.ca, .pem_private_key = now.key, .pem_cert_chain = now.certificate});
 }
 
 // What will be so the next time, too. That the router did not like our certificate cannot be told from its going away.

@@ -7,6 +7,7 @@
 #include "transport/control/grpc_control.h"
 #include "transport/control/grpc_options.h"
 #include "transport/control/grpc_stream.h"
+#include "transport/control/renewed_credentials.h"
 
 namespace ferry {
 
@@ -34,6 +35,7 @@ class GrpcControlServer final : public ControlStream, public Control::CallbackSe
   bool may_join(const grpc::CallbackServerContext& context) const;
 
   const std::string join_token_;
+  CertificateSource certificates_;
   ControlEvents events_;
   int port_ = 0;
   std::mutex mutex_;
@@ -82,21 +84,14 @@ class RefusedStream final : public grpc::ServerBidiReactor<Frame, Frame> {
   void OnDone() override { delete this; }  // as gRPC has it: a reactor lives until then
 };
 
-std::shared_ptr<grpc::ServerCredentials> credentials_of(const ControlSecurity& security) {
-  if (!security.encrypts()) return grpc::InsecureServerCredentials();
-  grpc::SslServerCredentialsOptions options(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
-  options.pem_root_certs = security.tls.ca;
-  options.pem_key_cert_pairs.push_back({.private_key = security.tls.key, .cert_chain = security.tls.certificate});
-  return grpc::SslServerCredentials(options);
-}
-
 GrpcControlServer::GrpcControlServer(const std::string& address, const ControlSecurity& security,
                                      std::function<void()> wake)
-    : join_token_(security.join_token), events_(kMaxUnreadBytes, std::move(wake)) {
+    : join_token_(security.join_token), certificates_(security.tls), events_(kMaxUnreadBytes, std::move(wake)) {
   grpc::ServerBuilder builder;
   set_control_options([&](const char* name, int value) { builder.AddChannelArgument(name, value); });
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // two routers on one port would share its leaders
-  builder.AddListeningPort(address, credentials_of(security), &port_);
+  builder.AddListeningPort(
+      address, security.encrypts() ? certificates_.credentials() : grpc::InsecureServerCredentials(), &port_);
   builder.RegisterService(this);
   server_ = builder.BuildAndStart();
   if (!server_ || port_ == 0) {

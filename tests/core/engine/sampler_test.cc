@@ -109,7 +109,7 @@ T one_of(std::mt19937& random, std::initializer_list<T> values) {
 
 std::vector<float> random_logits(std::mt19937& random) {
   std::normal_distribution<float> normal(0, one_of(random, {0.3f, 2.0f, 5.0f}));
-  std::vector<float> logits(1 + random() % one_of(random, {40, 300, 3000}));
+  std::vector<float> logits(2 + random() % one_of(random, {40, 300, 3000}));
   const bool coarse = random() % 4 == 0;  // many are equal
   for (float& logit : logits) logit = coarse ? std::round(normal(random)) : normal(random);
   return logits;
@@ -159,6 +159,28 @@ TEST(Sampler, ADigestGivesTheTokenOfWholeLogitsOrNone) {
     if (HasFailure()) return;
   }
   EXPECT_GT(n_tokens, 4 * 2000 * 3 / 5) << "most need no whole logits";
+}
+
+TEST(Sampler, ATokenOfThePromptIsScoredFromADigestWhereItIsListed) {
+  int n_listed = 0, n_asked = 0;
+  for (unsigned seed = 0; seed < 1000; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    std::mt19937 random(seed);
+    const std::vector<float> logits = random_logits(random);
+    const auto n_vocab = static_cast<int>(logits.size());
+    const Request request = {.prompt = {0}, .n_logprobs = std::min(one_of(random, {0, 5, 64}), n_vocab)};
+    const int id = static_cast<int>(random() % logits.size());
+    const Token want = scored_token(logits, request, id);
+    EXPECT_EQ(want.id, id);
+    const auto got = scored_token(digest_of(logits, 1 + static_cast<int>(seed % 3 < logits.size() ? seed % 3 : 0),
+                                            needs_of_scored(), kSumTolerance),
+                                  request, id);
+    if (got) expect_same(*got, want);
+    (got ? n_listed : n_asked) += 1;
+    if (HasFailure()) return;
+  }
+  EXPECT_GT(n_listed, 100);
+  EXPECT_GT(n_asked, 100) << "what is not among the best is not told from a digest";
 }
 
 TEST(Sampler, ALargerDigestThanARowNeedsGivesTheSame) {

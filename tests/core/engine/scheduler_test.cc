@@ -92,6 +92,50 @@ TEST_F(SchedulerTest, PagesOfASequenceThatEndedAreFoundUntilTheyAreNeeded) {
   EXPECT_EQ(next(), (Rows{{3, 9}})) << "used for something else meanwhile";
 }
 
+Sequence scored_sequence(RequestId id, int n_prompt) {
+  Sequence s = sequence(id, n_prompt);
+  s.request.n_logprobs = 0;
+  s.request.prompt_logprobs = true;
+  return s;
+}
+
+// The last step's sequences, as an engine would go on with them.
+void score(const Scheduler::Plan& plan) {
+  for (const Scheduler::Planned& p : plan.sequences) {
+    for (int i = p.scored.begin; i < p.scored.end; ++i) p.sequence->prompt_logprobs.push_back({.id = i});
+  }
+}
+
+TEST_F(SchedulerTest, EachTokenOfAPromptIsScoredByTheRowOfTheOneBeforeIt) {
+  scheduler.enqueue(sequence(1, 3, 100));
+  scheduler.enqueue(scored_sequence(2, 7));
+  std::vector<int> scored;
+  for (int steps = 0; steps < 2; ++steps) {
+    const Scheduler::Plan plan = scheduler.plan(1 << 20);
+    const Scheduler::Planned& p = plan.sequences.back();
+    ASSERT_EQ(p.sequence->request.id, 2);
+    for (int i = p.scored.begin; i < p.scored.end; ++i) {
+      const int row = plan.batch.logit_rows[static_cast<size_t>(p.first_row + i - p.scored.begin)];
+      EXPECT_EQ(plan.batch.positions[static_cast<size_t>(row)], i - 1);
+      EXPECT_EQ(p.scored_by(p.first_row + i - p.scored.begin), static_cast<size_t>(i));
+      scored.push_back(i);
+    }
+    EXPECT_EQ(p.logit_row >= 0, steps == 1) << "the next token's row comes last";
+    EXPECT_LE(plan.batch.logit_rows.size(), 4u) << "as many as sequences may run";
+    score(plan);
+    scheduler.remove({.request = 1});
+  }
+  EXPECT_EQ(scored, (std::vector<int>{1, 2, 3, 4, 5, 6}));
+}
+
+TEST_F(SchedulerTest, APromptThatIsScoredIsComputedAlthoughItIsThere) {
+  scheduler.enqueue(sequence(1, 11));
+  next();
+  scheduler.enqueue(scored_sequence(2, 11));
+  EXPECT_EQ(next(), (Rows{{2, 3}})) << "of four rows of logits, one is the first sequence's";
+  EXPECT_EQ(pages.counts().shared, 0);
+}
+
 // Two sequences and six pages of four tokens: both fill their pages at the same time.
 class ShortOfPages : public testing::Test {
  protected:

@@ -157,6 +157,24 @@ TEST_F(ReceiverTest, AnotherPromptsPagesAreNotTaken) {
   EXPECT_EQ(pages.n_free(), 16);
 }
 
+TEST_F(ReceiverTest, LogprobsOfAnotherPromptAreNotTaken) {
+  wire::Reserve scored = order(1);
+  scored.request.prompt_logprobs = true;
+  const wire::Ticket wants = *receiver.reserve(scored, prefill, kLater), wants_none = reserve(2);
+  const auto end = [&](const wire::Ticket& ticket, size_t n) {
+    receiver.sealed(
+        prefill.id,
+        {.ticket = ticket.name, .content = content(1), .first = {.id = 9}, .prompt_logprobs = std::vector<Token>(n)},
+        kNow);
+    land(ticket, 0);
+    land(ticket, 1);
+  };
+  end(wants, 7);
+  end(wants_none, 8);
+  EXPECT_EQ(receiver.take_failures().size(), 2u);
+  EXPECT_TRUE(receiver.take_arrivals().empty());
+}
+
 TEST_F(ReceiverTest, TheReaperEndsWhatIsLate) {
   const wire::Ticket ticket = reserve(1);
   EXPECT_TRUE(receiver.expire(kNow).empty());

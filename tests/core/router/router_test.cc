@@ -154,6 +154,32 @@ TEST_F(TwoByTwo, TokensThatWereToldAreThePromptOfTheNextAttempt) {
   EXPECT_THAT(told(1), ElementsAre(7, 8, 9, 10));
 }
 
+TEST_F(TwoByTwo, LogprobsOfThePromptAreToldOnceHoweverManyAttemptsThereAre) {
+  router.submit({.id = 1, .prompt = {1, 2, 3}, .max_tokens = 3, .n_logprobs = 0, .prompt_logprobs = true},
+                std::chrono::seconds(60));
+  router.tick();
+  EXPECT_TRUE(sent<wire::Reserve>(kD0)[0].request.prompt_logprobs);
+  const auto first_token = [&](int attempt_number, size_t n_scored) {
+    reserved(kD0, 1, attempt_number);
+    router.message(kD0, wire::Tokens{.attempt = attempt(1, attempt_number),
+                                     .tokens = {{.id = 7}},
+                                     .bill = {},
+                                     .prompt_logprobs = std::vector<Token>(n_scored)});
+    router.tick();
+  };
+  first_token(1, 1);
+  EXPECT_TRUE(router.take_events().empty()) << "they are of another prompt";
+  first_token(2, 2);
+  const auto events = router.take_events();
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_EQ(events[0].prompt_logprobs.size(), 2u);
+  router.message(kD0, wire::Failed{.attempt = attempt(1, 2), .cause = wire::Cause::transfer, .why = "checksum"});
+  router.tick();
+  const auto again = sent<wire::Run>(kD0);  // the ladder's last rung
+  ASSERT_EQ(again.size(), 1u);
+  EXPECT_FALSE(again[0].request.prompt_logprobs);
+}
+
 TEST_F(TwoByTwo, LostTokensAreNoticedAndComputedAgain) {
   submit(1);
   tokens(kD0, 1, 1, 0, {7});

@@ -151,6 +151,27 @@ TEST(AnswerStream, EchoIsSaidOnceAndFirst) {
   EXPECT_EQ(text_in(events_in(said), 1), "B");
 }
 
+TEST(AnswerStream, LogprobsOfAnEchoComeOnceAlsoWhereNothingFollows) {
+  for (const int n : {0, 2}) {
+    TinyAnswer tiny = ask(Endpoint::text, R"({"prompt":"AB","echo":true,"stream":true,"logprobs":0,"max_tokens":)" +
+                                              std::to_string(n) + "}");
+    RequestEvent event = event_of(byte_tokens("x"));
+    event.prompt_logprobs = {{.id = byte_tokens("B")[0], .logprob = -2}};
+    if (n == 0) event.finish = Finish::length;
+    tiny.answer->take(0, event);
+    std::string said = tiny.answer->take_stream();
+    if (n > 0) tiny.answer->take(0, event_of(byte_tokens("y"), Finish::length));
+    said += tiny.answer->take_stream();
+    json logprobs = json::array();
+    for (const json& one : events_in(said)) {
+      if (one.is_null() || one["choices"][0]["logprobs"].is_null()) continue;
+      for (const json& value : one["choices"][0]["logprobs"]["token_logprobs"]) logprobs.push_back(value);
+    }
+    EXPECT_EQ(text_in(events_in(said)), n == 0 ? "AB" : "ABxy");
+    EXPECT_EQ(logprobs, json::parse(n == 0 ? "[null,-2.0]" : "[null,-2.0,-0.5,-0.5]"));
+  }
+}
+
 TEST(AnswerStream, ChoicesAreToldApart) {
   TinyAnswer tiny = ask(Endpoint::chat, body_of(Endpoint::chat, R"(,"stream":true,"n":2)"));
   std::string said;

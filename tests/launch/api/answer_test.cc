@@ -112,6 +112,48 @@ TEST(Answer, AnEchoOfTokensIsTheirText) {
   EXPECT_EQ(body_after(tiny, {event_of(byte_tokens("C"), Finish::length)})["choices"][0]["text"], "ABC");
 }
 
+RequestEvent first_event(const std::string& prompt, const std::vector<int>& ids, Finish finish) {
+  RequestEvent event = event_of(ids, finish);
+  for (const int id : byte_tokens(prompt.substr(1))) event.prompt_logprobs.push_back({.id = id, .logprob = -2});
+  return event;
+}
+
+TEST(Answer, AnEchoHasTheLogprobsOfAllButItsFirstToken) {
+  TinyAnswer tiny = ask(Endpoint::text, R"({"prompt":"Aé","echo":true,"max_tokens":2,"logprobs":0})");
+  EXPECT_TRUE(tiny.requests[0].prompt_logprobs);
+  const json choice = body_after(tiny, {first_event("Aé", byte_tokens("BC"), Finish::length)})["choices"][0];
+  EXPECT_EQ(choice["text"], "AéBC");
+  EXPECT_EQ(choice["logprobs"]["tokens"], json::parse(R"(["A","bytes:\\xc3","bytes:\\xa9","B","C"])"));
+  EXPECT_EQ(choice["logprobs"]["token_logprobs"], json::parse("[null,-2.0,-2.0,-0.5,-0.5]"));
+  EXPECT_EQ(choice["logprobs"]["text_offset"], json::parse("[0,1,2,2,3]"));
+  EXPECT_EQ(choice["logprobs"]["top_logprobs"].size(), 5u);
+  EXPECT_TRUE(choice["logprobs"]["top_logprobs"][0].is_null());
+}
+
+TEST(Answer, OfNoTokensIsItsEcho) {
+  for (const char* prompt : {"A", "AB"}) {
+    TinyAnswer tiny =
+        ask(Endpoint::text, R"({"prompt":")" + std::string(prompt) + R"(","echo":true,"max_tokens":0,"logprobs":1})");
+    EXPECT_EQ(tiny.requests[0].max_tokens, 1) << "an engine always says one";
+    const json all = body_after(tiny, {first_event(prompt, byte_tokens("x"), Finish::length)});
+    EXPECT_EQ(all["choices"][0]["text"], prompt);
+    EXPECT_EQ(all["choices"][0]["logprobs"]["tokens"].size(), std::string_view(prompt).size());
+    EXPECT_EQ(all["choices"][0]["finish_reason"], "length");
+    EXPECT_EQ(all["usage"]["completion_tokens"], 0);
+  }
+}
+
+TEST(Answer, LogprobsOfTooMuchPromptAreRefusedBeforeAnybodyComputes) {
+  EXPECT_FALSE(ask(Endpoint::text, R"({"prompt":"AB","echo":true,"logprobs":20,"n":128})").refusal.has_value());
+  std::string prompts;
+  for (int i = 0; i < 32; ++i) prompts += (i ? ",\"" : "\"") + std::string(400, 'A') + '"';
+  const std::string body = R"({"prompt":[)" + prompts + R"(],"echo":true,"n":4,"logprobs":)";
+  EXPECT_FALSE(ask(Endpoint::text, body + "2}").refusal.has_value());
+  const auto refusal = ask(Endpoint::text, body + "20}").refusal;
+  ASSERT_TRUE(refusal.has_value());
+  EXPECT_EQ(refusal->param, "echo");
+}
+
 TEST(Answer, APromptCountsOnceHoweverManyChoicesItHas) {
   TinyAnswer tiny = ask(Endpoint::text, R"({"prompt":["AA","BBB"],"n":2})");
   for (size_t choice = 0; choice < 4; ++choice) {

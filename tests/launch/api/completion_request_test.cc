@@ -246,7 +246,9 @@ TEST(CompletionRequest, RulesOfOneEndpointHold) {
   expect_refused(Endpoint::text, {{"{}", "prompt", "missing_parameter"},
                                   {text(R"("logprobs":true)"), "logprobs", "invalid_value"},
                                   {text(R"("logprobs":21)"), "logprobs", "invalid_value"},
-                                  {text(R"("echo":true,"logprobs":0)"), "echo", "unsupported_parameter"}});
+                                  {text(R"("max_tokens":0)"), "max_tokens", "invalid_value", "without echo"},
+                                  {text(R"("max_tokens":0,"echo":false)"), "max_tokens", "invalid_value"},
+                                  {text(R"("max_tokens":-1,"echo":true)"), "max_tokens", "invalid_value"}});
 }
 
 }  // namespace

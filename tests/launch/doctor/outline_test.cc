@@ -45,8 +45,9 @@ TEST_F(Outline, RanksHaveTheirHeadsLayersAndMemory) {
 TEST_F(Outline, TheWeightsOfAllRanksAreThoseOfOne) {
   const size_t whole = of("- {name: a, role: mixed}").groups.at(0).ranks.at(0).weight_bytes;
   EXPECT_GT(whole, 0u);
+  const GroupOutline two = of("- {name: a, role: mixed, tp: 2}").groups.at(0);
   size_t sum = 0;
-  for (const RankOutline& rank : of("- {name: a, role: mixed, tp: 2}").groups.at(0).ranks) sum += rank.weight_bytes;
+  for (const RankOutline& rank : two.ranks) sum += rank.weight_bytes;
   EXPECT_EQ(sum, whole);
 }
 

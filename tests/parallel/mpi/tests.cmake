@@ -3,13 +3,14 @@
 set(FERRY_MPIRUN ${MPIEXEC_EXECUTABLE} --oversubscribe --allow-run-as-root
     --mca mpi_yield_when_idle 1 --mca pml ob1 --mca btl self,vader)
 list(JOIN FERRY_MPIRUN " " FERRY_MPIRUN_COMMAND)
+# What MPI itself does not give back is not ours to find: for tests whose processes are ranks.
+set(FERRY_RANKS_ENVIRONMENT ASAN_OPTIONS=detect_leaks=0)
 
 add_executable(mpi_tests parallel/mpi/main.cc parallel/mpi/mpi_tests.cc)
 target_link_libraries(mpi_tests PRIVATE ferry_parallel GTest::gtest)
 foreach(n RANGE 1 4)
   add_test(NAME mpi_contract_${n} COMMAND ${FERRY_MPIRUN} -n ${n} $<TARGET_FILE:mpi_tests>)
-  # What MPI itself does not give back is not ours to find.
-  set_tests_properties(mpi_contract_${n} PROPERTIES TIMEOUT 120 PROCESSORS 2 ENVIRONMENT ASAN_OPTIONS=detect_leaks=0)
+  set_tests_properties(mpi_contract_${n} PROPERTIES TIMEOUT 120 PROCESSORS 2 ENVIRONMENT "${FERRY_RANKS_ENVIRONMENT}")
 endforeach()
 
 add_executable(rank_that_fails parallel/mpi/rank_that_fails.cc)

@@ -106,7 +106,7 @@ TEST_F(GrpcControl, ATokenThatNobodyAsksForIsNoReasonToRefuse) {
 }
 
 TEST_F(GrpcControl, CertificatesThatAreNoneAreAnError) {
-  const ControlSecurity security = {.tls = {.certificate = "no", .key = "no", .ca = "no"}};
+  const ControlSecurity security = {.tls = [] { return ControlTls{.certificate = "no", .key = "no", .ca = "no"}; }};
   EXPECT_THAT([&] { make_grpc_control_server("127.0.0.1:0", security); },
               testing::ThrowsMessage<Error>(testing::HasSubstr("router.control_tls")));
 }
