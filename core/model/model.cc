@@ -91,6 +91,8 @@ void Model::compute(const KvLayout& layout, std::byte* kv, const LayerDone& laye
     project_qkv(w, n_rows);
     rotate_and_store(w, pages, batch);
     if (layer_done) layer_done(layer);
+    // What follows the last keys and values is for the logits alone.
+    if (layer + 1 == config_.n_layers && batch_.n_logit_rows() == 0) return;
     attend(w, pages, batch);  // partial_ [n_rows, width]
     sum_over_ranks(partial_, n_rows);
     add_and_norm(w.post_attention_norm, w.ffn_norm, n_rows);
@@ -186,11 +188,14 @@ void Model::digest_logits() {
                    .n_best = batch_.n_best()});
 }
 
-// Of the first logit rows; what follows is padding.
+// Of the first logit rows; what follows is padding. Done at return, whether there are any or not.
 Digests Model::digests_of(int n_rows) {
   const size_t n_candidates = static_cast<size_t>(batch_.n_logit_rows()) * batch_.n_best();
   const size_t n_sums = batch_.n_best() > 1 ? 2 * static_cast<size_t>(n_rows) : 0;
-  if (n_rows == 0) return {};
+  if (n_rows == 0) {
+    ops_.device().wait();
+    return {};
+  }
   host_digests_.resize(2 * n_candidates + n_sums);
   ops_.device().download(host_digests_.data(), digests_.data(), host_digests_.size() * sizeof(int));
   const auto n_wanted = static_cast<size_t>(n_rows) * batch_.n_best();
@@ -203,10 +208,17 @@ Digests Model::digests_of(int n_rows) {
 std::span<const float> Model::logits(const std::vector<int>& rows) {
   const size_t n_vocab = slice_.vocab.size();
   host_logits_.resize(rows.size() * n_vocab);
+  std::vector<DeviceCopy> copies;  // one for rows that are neighbours
   for (size_t i = 0; i < rows.size(); ++i) {
-    ops_.device().download(host_logits_.data() + i * n_vocab, logits_.data() + static_cast<size_t>(rows[i]) * n_vocab,
-                           n_vocab * sizeof(float));
+    if (i > 0 && rows[i] == rows[i - 1] + 1) {
+      copies.back().n_bytes += n_vocab * sizeof(float);
+      continue;
+    }
+    copies.push_back({.to = host_logits_.data() + i * n_vocab,
+                      .from = logits_.data() + static_cast<size_t>(rows[i]) * n_vocab,
+                      .n_bytes = n_vocab * sizeof(float)});
   }
+  ops_.device().download(copies);
   return host_logits_;
 }
 

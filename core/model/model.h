@@ -34,6 +34,9 @@ class Model {
   using LayerDone = std::function<void(int layer)>;
 
   // Runs the batch over this rank's KV memory, which the ops' device has, and digests this rank's part of the logits.
+  // At return the device has done it all, also where no logits are wanted: who measures how long a step takes
+  // (StepPace) has to see the device's time, and what is behind the step (a cancel, a shorter prompt) is not to wait
+  // for more than this one. Meanwhile those who watch the device go on.
   Digests forward(const Batch& batch, const KvLayout& layout, std::span<std::byte> kv, const LayerDone& layer_done);
 
   // Of the latest batch, these of its logit rows: [rows, local vocab], valid until the next call.

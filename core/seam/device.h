@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -40,8 +41,13 @@ class Device {
   virtual std::byte* allocate(size_t n_bytes) = 0;  // at start, not in a step; Error when it does not fit
   virtual void release(std::byte* memory) noexcept = 0;
 
-  virtual void upload(void* to, const void* from, size_t n_bytes) = 0;    // `from` is free again at return
-  virtual void download(void* to, const void* from, size_t n_bytes) = 0;  // all before it and itself done at return
+  virtual void upload(void* to, const void* from, size_t n_bytes) = 0;  // `from` is free again at return
+  virtual void download(std::span<const DeviceCopy> copies) = 0;        // all before them and they done at return
+  void download(void* to, const void* from, size_t n_bytes) {
+    const DeviceCopy copy = {.to = to, .from = from, .n_bytes = n_bytes};
+    download({&copy, 1});
+  }
+  virtual void wait() = 0;  // all before it done at return
 
   // What launches and copies are ordered by (a cudaStream_t); null where each is done at return.
   virtual void* stream() const { return nullptr; }
@@ -59,6 +65,8 @@ class Device {
   // caller up. The memory stays where it is until unpin().
   virtual bool pin(std::span<std::byte> memory) = 0;
   virtual void unpin(std::span<std::byte> memory) noexcept = 0;
+  // How much could not be had, and why: for people. Empty where all of it could.
+  virtual std::string not_pinned() const { return {}; }
 
   // Copies that do not wait for launches, nor launches for them: what they read is there, and nobody else touches what
   // they write, until the mark is reached. Those of one direction are done in order.

@@ -30,12 +30,11 @@ void HostDevice::release(std::byte* memory) noexcept {
 }
 
 void HostDevice::upload(void* to, const void* from, size_t n_bytes) { std::memcpy(to, from, n_bytes); }
-void HostDevice::download(void* to, const void* from, size_t n_bytes) { std::memcpy(to, from, n_bytes); }
+void HostDevice::download(std::span<const DeviceCopy> copies) { start_uploads(copies); }
 
 Mark HostDevice::start_uploads(std::span<const DeviceCopy> copies) {
   for (const DeviceCopy& copy : copies) std::memcpy(copy.to, copy.from, copy.n_bytes);
   return {};
 }
-Mark HostDevice::start_downloads(std::span<const DeviceCopy> copies) { return start_uploads(copies); }
 
 }  // namespace ferry

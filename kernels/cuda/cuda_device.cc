@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "core/base/error.h"
+
 namespace ferry::cuda {
 
 namespace {
@@ -22,6 +24,19 @@ bool CudaDevice::reached(Mark mark) {
   if (mark.number == 0) return true;
   MarkedStream& stream = mark.order == kLaunches ? launches_ : mark.order == kUploads ? uploads_ : downloads_;
   return stream.reached(mark.number);
+}
+
+bool CudaDevice::pin(std::span<std::byte> memory) {
+  const std::string why_not = cuda::pin(memory);
+  if (why_not.empty()) return true;
+  n_bytes_not_pinned_ += memory.size();
+  why_not_pinned_ = why_not;
+  return false;
+}
+
+std::string CudaDevice::not_pinned() const {
+  if (n_bytes_not_pinned_ == 0) return {};
+  return str((n_bytes_not_pinned_ + 1023) >> 10, " KiB of host memory: ", why_not_pinned_);
 }
 
 Mark CudaDevice::start_uploads(std::span<const DeviceCopy> copies) {

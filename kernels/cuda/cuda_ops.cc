@@ -86,6 +86,15 @@ int n_cuda_cards() { return why_no_card().empty() ? n_cards() : 0; }
 
 CudaCard cuda_card(int index) { return card_facts(index); }
 
+std::string why_not_pinned(int card, size_t n_bytes) {
+  use_card(card);
+  const auto bytes = std::make_unique_for_overwrite<std::byte[]>(n_bytes);
+  const std::span<std::byte> memory(bytes.get(), n_bytes);
+  std::string why_not = pin(memory);
+  if (why_not.empty()) unpin(memory);
+  return why_not;
+}
+
 std::unique_ptr<Ops> make_cuda_ops(const CudaSettings& settings) {
   if (const std::string why = why_no_card(); !why.empty())
     throw Error(str("compute: cuda: ", why, ". Use compute: cpu"));

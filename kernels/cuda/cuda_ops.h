@@ -27,6 +27,8 @@ std::string why_no_cuda();  // empty: there are cards here
 
 int n_cuda_cards();  // that this process sees; 0 where why_no_cuda() says why
 CudaCard cuda_card(int index);
+// Why so much memory of the host cannot be pinned for copies to and from a card; empty: it was, and is not any more.
+std::string why_not_pinned(int card, size_t n_bytes);
 std::unique_ptr<Ops> make_cuda_ops(const CudaSettings& settings);
 
 }  // namespace ferry

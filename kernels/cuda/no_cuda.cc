@@ -10,6 +10,7 @@ std::string cuda_build() { return "no CUDA"; }
 std::string why_no_cuda() { return "this build of Ferry has no CUDA backend"; }
 int n_cuda_cards() { return 0; }
 CudaCard cuda_card(int) { throw Error(why_no_cuda()); }
+std::string why_not_pinned(int, size_t) { throw Error(why_no_cuda()); }
 CardLimits measure_card_limits(Device&) { throw Error(why_no_cuda()); }
 std::unique_ptr<Ops> make_cuda_ops(const CudaSettings&) {
   throw Error(str("compute: cuda: ", why_no_cuda(), ". Use compute: cpu"));

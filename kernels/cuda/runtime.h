@@ -8,7 +8,7 @@
 #include <span>
 #include <string>
 
-#include "core/seam/clock.h"
+#include "core/seam/device.h"
 #include "kernels/cuda/cuda_card.h"
 
 namespace ferry::cuda {
@@ -37,8 +37,8 @@ void wait(Stream stream);  // until all is done; what failed on the way is throw
 std::byte* allocate(size_t n_bytes);
 void release(std::byte* memory) noexcept;
 
-void upload(void* to, const void* from, size_t n_bytes, Stream stream);    // `from` is free again at return
-void download(void* to, const void* from, size_t n_bytes, Stream stream);  // done at return
+void upload(void* to, const void* from, size_t n_bytes, Stream stream);  // `from` is free again at return
+void download(std::span<const DeviceCopy> copies, Stream stream);        // done at return
 // Either way, done when the stream gets there; the host's side is pinned, or the call waits.
 void start_copy(void* to, const void* from, size_t n_bytes, Stream stream);
 
@@ -60,7 +60,7 @@ void end_event(Event event) noexcept;
 void record(Event event, Stream stream);  // behind everything in the stream so far
 bool reached(Event event);                // as recorded last
 
-bool pin(std::span<std::byte> memory);  // false: this machine does not pin it
+std::string pin(std::span<std::byte> memory);  // why this machine does not pin it; empty: it does
 void unpin(std::span<std::byte> memory) noexcept;
 
 }  // namespace ferry::cuda

@@ -4,6 +4,8 @@
 
 #include "core/base/check.h"
 #include "core/base/codec.h"
+#include "core/engine/sampler.h"
+#include "launch/bench/device_waits.h"
 
 namespace ferry {
 
@@ -11,6 +13,13 @@ namespace {
 
 TpSlice own_slice(const ModelFile& file, const Communicator& group) {
   return tp_slices(file.tp_shape, group.size())[group.rank()];
+}
+
+Compute compute_with(Model& model, const KvLayout& layout, std::span<std::byte> kv) {
+  return {.batch = [&model, &layout, kv](
+                       const Batch& batch,
+                       const LayerDone& layer_done) { return model.forward(batch, layout, kv, layer_done); },
+          .logits = [&model](const std::vector<int>& rows) { return model.logits(rows); }};
 }
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
@@ -26,12 +35,12 @@ std::vector<int> made_up_tokens(int n, int n_vocab) {
 
 int pages_for(const BenchShape& shape) { return ferry::pages_for(shape.max_tokens, shape.page_tokens); }
 
-KvLayout layout_of(const ModelFile& file, const BenchShape& shape, const Communicator& group) {
-  return {{.layers = {0, file.config.n_layers}, .heads = own_slice(file, group).kv_heads},
-          shape.page_tokens,
-          file.config.head_dim,
-          shape.dtype,
-          pages_for(shape) * shape.max_sequences};
+std::vector<KvLayout> layouts_of(const ModelFile& file, const BenchShape& shape, const Communicator& group) {
+  std::vector<KvLayout> layouts;
+  for (const Shard& shard : shards_of(tp_slices(file.tp_shape, group.size()), file.config.n_layers))
+    layouts.emplace_back(shard, shape.page_tokens, file.config.head_dim, shape.dtype,
+                         pages_for(shape) * shape.max_sequences);
+  return layouts;
 }
 
 }  // namespace
@@ -40,17 +49,22 @@ ModelBench::ModelBench(const ModelFile& file, const BenchShape& shape, Ops& ops,
     : file_(file),
       shape_(shape),
       group_(group),
-      layout_(layout_of(file, shape, group)),
+      device_(ops.device()),
+      layouts_(layouts_of(file, shape, group)),
+      layout_(layouts_[static_cast<size_t>(group.rank())]),
       pages_per_sequence_(pages_for(shape)),
-      kv_(ops.device(), layout_.bytes()),
+      kv_(ops.device(), layout_.bytes() + kProbeBytes),
       model_(file.config, own_slice(file, group), load_weights(file.tensors, file.config, own_slice(file, group), ops),
              {.max_rows = shape.max_rows,
               .max_logit_rows = shape.max_sequences,
               .max_pages = pages_for(shape) * shape.max_sequences},
-             ops, group) {}
+             ops, group),
+      link_(make_local_link({kv_.data(), kv_.size()})),
+      shipper_(group.rank(), layouts_, {*link_, device_}, clock_),
+      rank_(compute_with(model_, layout_, {kv_.data(), kv_.size()}), layout_, file.config.n_vocab, group, shipper_) {}
 
 size_t ModelBench::kv_memory(const ModelFile& file, const BenchShape& shape, const Communicator& group) {
-  return layout_of(file, shape, group).bytes();
+  return layouts_of(file, shape, group)[static_cast<size_t>(group.rank())].bytes() + kProbeBytes;
 }
 
 void ModelBench::append(Batch& batch, int sequence, Range positions, const int* tokens) const {
@@ -66,9 +80,7 @@ void ModelBench::append(Batch& batch, int sequence, Range positions, const int* 
   batch.page_begin.push_back(static_cast<int>(batch.pages.size()));
 }
 
-Digests ModelBench::run(const Batch& batch) {
-  return model_.forward(batch, layout_, {kv_.data(), kv_.size()}, {});
-}
+Digests ModelBench::run(const Batch& batch) { return model_.forward(batch, layout_, {kv_.data(), kv_.size()}, {}); }
 
 double ModelBench::prefill(int n_tokens) {
   const auto tokens = made_up_tokens(n_tokens, file_.config.n_vocab);
@@ -83,7 +95,18 @@ double ModelBench::prefill(int n_tokens) {
   return seconds_since(start);
 }
 
-double ModelBench::decode(int n_sequences, int context, int n_steps) {
+// What a leader and those that follow it do, but for requests and their pages.
+void ModelBench::run_as_group(Batch batch) {
+  const Step step = {.id = n_steps_++, .batch = std::move(batch)};
+  std::string bytes = pack(step);
+  group_.broadcast(bytes, [] {});
+  const StepResult result = rank_.run(step, bytes);
+  const Request greedy = {.prompt = {0}, .max_tokens = 1};
+  for (const RowDigest& digest : result.digests)
+    check(next_token(digest, greedy, greedy.prompt, {}).has_value(), "the best of a digest is the greedy token");
+}
+
+ModelBench::DecodeStep ModelBench::decode(int n_sequences, int context, int n_steps) {
   const auto tokens = made_up_tokens(context + n_steps, file_.config.n_vocab);
   const auto run_step = [&](int step) {
     Batch batch;
@@ -91,12 +114,17 @@ double ModelBench::decode(int n_sequences, int context, int n_steps) {
       append(batch, s, {context + step, context + step + 1}, tokens.data() + context + step);
       batch.logit_rows.push_back(s);
     }
-    run(batch);
+    run_as_group(std::move(batch));
   };
   for (int i = 0; i < 2; ++i) run_step(0);  // the first steps of a shape may be recorded for those after them
+  const DeviceWaits waits(device_, clock_);
   const auto start = std::chrono::steady_clock::now();
   for (int step = 0; step < n_steps; ++step) run_step(step);
-  return seconds_since(start) / n_steps;
+  const double seconds = seconds_since(start);
+  DecodeStep average = {.seconds = seconds / n_steps, .host_seconds = {}};
+  if (device_.stream() != nullptr)
+    average.host_seconds = (seconds - std::chrono::duration<double>(waits.total()).count()) / n_steps;
+  return average;
 }
 
 ModelBench::Next ModelBench::next_cached(const std::vector<int>& tokens, int n_in_cache) {

@@ -2,13 +2,15 @@
 // A model on its own, without scheduler and network: what a step of a given shape costs.
 
 #include <memory>
+#include <optional>
 #include <vector>
 
+#include "core/engine/rank.h"
 #include "core/kv/kv_layout.h"
 #include "core/model/model.h"
 #include "core/model/model_file.h"
-#include "core/seam/clock.h"
 #include "core/seam/communicator.h"
+#include "launch/runtime/compose.h"
 
 namespace ferry {
 
@@ -31,8 +33,15 @@ class ModelBench {
   // Seconds for a prompt of n tokens from empty, logits of the last one; in steps of at most max_rows.
   double prefill(int n_tokens);
 
-  // Seconds a step, averaged: `n_sequences` that have `context` tokens each, one more token each.
-  double decode(int n_sequences, int context, int n_steps);
+  // A step, averaged: `n_sequences` that have `context` tokens each, one more token each; as the ranks of a group run
+  // it, from its batch to the tokens that rank 0 chooses.
+  struct DecodeStep {
+    double seconds = 0;
+    // Of these, in which the host did not wait for its device: it packed, launched, fetched and chose, and for most of
+    // that the device had nothing to do. Nullopt where the device is the host.
+    std::optional<double> host_seconds;
+  };
+  DecodeStep decode(int n_sequences, int context, int n_steps);
 
   // The greedy token after `tokens`, and what it took: with their KV in the cache already, or with all of it
   // recomputed.
@@ -51,15 +60,23 @@ class ModelBench {
  private:
   void append(Batch& batch, int sequence, Range positions, const int* tokens) const;
   Digests run(const Batch& batch);
+  void run_as_group(Batch batch);
   int best_token(const Batch& batch, const Digests& mine);
 
   const ModelFile& file_;
   const BenchShape shape_;
   Communicator& group_;
-  KvLayout layout_;
+  Device& device_;
+  const SteadyClock clock_;
+  const std::vector<KvLayout> layouts_;  // by rank
+  const KvLayout layout_;
   int pages_per_sequence_ = 0;
   DeviceArray<std::byte> kv_;
   Model model_;
+  const std::unique_ptr<KvLink> link_;  // to nobody: what a rank has beside its model
+  Shipper shipper_;
+  Rank rank_;
+  int64_t n_steps_ = 0;
 };
 
 }  // namespace ferry

@@ -91,6 +91,13 @@ Row row_of(nlohmann::json json, const std::string& name, double tokens, const st
            fmt::format("{:.0f}", tokens / least), fmt::format("{:.2f}", least / best)}};
 }
 
+// What a step takes that is not the device's work.
+void add_host_work(Row& row, double host_seconds, double seconds) {
+  row.json["host_us"] = host_seconds * 1e6;
+  row.json["host_share"] = host_seconds / seconds;
+  row.cells.push_back(fmt::format("{:.0f} µs, {:.3f}", host_seconds * 1e6, host_seconds / seconds));
+}
+
 Row prefill_row(const Bench& b, int n) {
   std::vector<double> seconds;
   b.model.prefill(n);  // warms up
@@ -101,14 +108,20 @@ Row prefill_row(const Bench& b, int n) {
 }
 
 Row decode_row(const Bench& b, int batch, int context) {
-  std::vector<double> seconds;
+  std::vector<double> seconds, host_seconds;
   b.model.decode(batch, context, 1);
-  for (int i = 0; i < b.options.repeat; ++i) seconds.push_back(b.model.decode(batch, context, b.options.steps));
+  for (int i = 0; i < b.options.repeat; ++i) {
+    const ModelBench::DecodeStep step = b.model.decode(batch, context, b.options.steps);
+    seconds.push_back(step.seconds);
+    if (step.host_seconds) host_seconds.push_back(*step.host_seconds);
+  }
   const double output = 2.0 * b.file.config.width * b.file.config.n_vocab;
   const double least = least_seconds(b, batch * (b.model.flops_per_row(context) + output),
                                      b.n_ranks * (b.model.weight_bytes() + batch * b.model.kv_bytes(context)));
-  return row_of({{"what", "decode"}, {"batch", batch}, {"context", context}},
-                fmt::format("decode of {} at context {}", batch, context), batch, seconds, least);
+  Row row = row_of({{"what", "decode"}, {"batch", batch}, {"context", context}},
+                   fmt::format("decode of {} at context {}", batch, context), batch, seconds, least);
+  if (!host_seconds.empty()) add_host_work(row, median(host_seconds), median(seconds));
+  return row;
 }
 
 void print(const BenchOptions& options, const std::vector<std::string>& headings, const std::vector<Row>& rows) {
@@ -238,7 +251,9 @@ int run(const BenchOptions& options) {
         "{} on {} ranks × {} threads; limits in this run: {:.0f} GFLOP/s of {}, {:.1f} GB/s read\n\n", compute.text(),
         group.size(), n_threads, limits.flop_s / 1e9, limits.arithmetic, limits.read_byte_s / 1e9);
   }
-  print(options, {"case", "tok/s", "median", "limit tok/s", "share"}, rows);
+  std::vector<std::string> headings = {"case", "tok/s", "median", "limit tok/s", "share"};
+  if (compute.on_card()) headings.push_back("host a step");
+  print(options, headings, rows);
   return kDone;
 }
 

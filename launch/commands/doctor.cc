@@ -77,11 +77,13 @@ std::optional<ClusterConfig> examine_yaml(const std::string& yaml, std::vector<F
 }
 
 Examined examine(const Options& options, bool is_router_host) {
-  const MachineFacts machine = read_machine();
+  std::vector<Finding> of_yaml;
+  std::optional<ClusterConfig> config;
+  if (!options.yaml.empty()) config = examine_yaml(options.yaml, of_yaml);
+  const MachineFacts machine = read_machine(config ? config->link.staging : LinkConfig{}.staging);
   Examined examined = {.report = {.host = machine.host, .findings = findings_of(machine)}, .outline = {}};
   std::vector<Finding>& findings = examined.report.findings;
-  if (options.yaml.empty()) return examined;
-  const std::optional<ClusterConfig> config = examine_yaml(options.yaml, findings);
+  append(findings, std::move(of_yaml));
   if (!config) return examined;
   examine_model(*config, machine, examined);
   if (!is_router_host) return examined;

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "launch/config/byte_size.h"
+#include "launch/runtime/pinned_memory.h"
 
 namespace ferry {
 namespace {
@@ -101,6 +102,18 @@ Finding cuda(const MachineFacts& m) {
           .cost = m.why_no_cuda.empty() ? "" : m.why_no_cuda + ": the CPU computes"};
 }
 
+Finding pinned_memory(const MachineFacts& m) {
+  const std::string size = byte_size_text(m.pinning->n_bytes);
+  Finding f{.what = "pinned memory", .found = size + " can be had"};
+  if (m.pinning->why_not.empty()) return f;
+  f.level = Level::warning;
+  f.found = fmt::format("{} cannot be had: {}", size, m.pinning->why_not);
+  if (m.lock_bytes) f.found += fmt::format("; {} may be locked", byte_size_text(*m.lock_bytes));
+  f.cost = kUnpinnedCost;
+  f.advice = kPinAdvice;
+  return f;
+}
+
 Finding huge_pages(const MachineFacts& m) {
   const std::string mode = m.huge_pages.empty() ? "none" : m.huge_pages;
   Finding f{.what = "huge pages", .found = mode};
@@ -117,6 +130,7 @@ std::vector<Finding> findings_of(const MachineFacts& m) {
   std::vector<Finding> findings = {cpu(m), memory(m), shared_memory(m), locked_memory(m), mpi(m),
                                    ucx(m), rdma(m),   cuda(m),          huge_pages(m)};
   if (const auto f = card_kv_finding(m.cards)) findings.push_back(*f);
+  if (m.pinning) findings.push_back(pinned_memory(m));
   if (!m.ucx_variables.empty()) findings.push_back(ucx_environment(m));
   return findings;
 }

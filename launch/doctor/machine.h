@@ -18,6 +18,11 @@ struct RdmaPort {
   std::string state;  // "ACTIVE"
 };
 
+struct PinTrial {
+  size_t n_bytes = 0;   // of the host, that were to be pinned for a card
+  std::string why_not;  // empty: they were
+};
+
 struct MachineFacts {
   std::string host;
   std::string cpu;  // as it calls itself
@@ -39,9 +44,11 @@ struct MachineFacts {
   std::string why_no_cuda;  // empty: this program computes on a card here
   std::string huge_pages;   // "madvise": transparent ones
   CardFacts cards;
+  std::optional<PinTrial> pinning;  // nullopt: no card that this program computes on
 };
 
-MachineFacts read_machine();
+// `staging_bytes`: that a rank with a card takes of pinned memory (link.staging).
+MachineFacts read_machine(size_t staging_bytes);
 
 std::vector<Finding> findings_of(const MachineFacts& machine);
 

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "core/base/error.h"
 #include "kernels/cuda/cuda_ops.h"
 #include "launch/config/environment.h"
 #include "launch/doctor/first_line.h"
@@ -82,9 +83,19 @@ std::string path_of(const std::string& program) {
   return found ? found->string() : "";
 }
 
+// Done for real: what a driver or a container lets be pinned, no limit says beforehand.
+std::optional<PinTrial> try_to_pin(size_t n_bytes) {
+  if (n_cuda_cards() == 0) return std::nullopt;
+  try {
+    return PinTrial{.n_bytes = n_bytes, .why_not = why_not_pinned(0, n_bytes)};
+  } catch (const Error& error) {
+    return PinTrial{.n_bytes = n_bytes, .why_not = error.what()};
+  }
+}
+
 }  // namespace
 
-MachineFacts read_machine() {
+MachineFacts read_machine(size_t staging_bytes) {
   const std::string cpu = value_in("/proc/cpuinfo", "model name");
   return {
       .host = host_name(),
@@ -107,6 +118,7 @@ MachineFacts read_machine() {
       .why_no_cuda = why_no_cuda(),
       .huge_pages = huge_page_mode(),
       .cards = read_cards(),
+      .pinning = try_to_pin(staging_bytes),
   };
 }
 

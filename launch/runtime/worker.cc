@@ -7,6 +7,7 @@
 #include "launch/config/test_stop.h"
 #include "launch/front/text_model.h"
 #include "launch/runtime/compose.h"
+#include "launch/runtime/pinned_memory.h"
 #include "transport/control/grpc_control.h"
 
 namespace ferry {
@@ -26,6 +27,8 @@ void run_worker(const WorkerPlace& place, Communicator& host) {
   const size_t kv_bytes = kv_plan(file, settings.kv, host.size()).bytes(host.rank());
   const RankKv kv = make_rank_kv(config.link, compute.on_card() ? &compute.ops().device() : nullptr, kv_bytes);
   Member member(file, settings, compute.ops(), compute.group(), *kv.link, clock);
+  if (const std::string warning = pin_warning(compute.ops().device()); !warning.empty())
+    spdlog::warn("group {}, rank {}: {}", settings.key.name, host.rank(), warning);
   if (!member.leads()) return member.follow();
 
   spdlog::info("group {}: {} ranks, {}, {} KV pages of {} tokens a rank; router at {}", settings.key.name, host.size(),

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/base/check.h"
+#include "core/base/error.h"
 
 namespace ferry {
 
@@ -82,6 +83,7 @@ void FarDevice::do_something() {
 }
 
 void FarDevice::finish_launches() {
+  ++n_waits_;
   while (!reached(mark())) {
     for (const auto& [owner, look] : looks_) look(Duration::zero());
   }
@@ -118,9 +120,9 @@ void FarDevice::upload(void* to, const void* from, size_t n_bytes) {
   copy({.to = to, .from = from, .n_bytes = n_bytes});
 }
 
-void FarDevice::download(void* to, const void* from, size_t n_bytes) {
+void FarDevice::download(std::span<const DeviceCopy> copies) {
   finish_launches();
-  copy({.to = to, .from = from, .n_bytes = n_bytes});
+  for (const DeviceCopy& one : copies) copy(one);
 }
 
 void FarDevice::watch(const void* owner, Look look) {
@@ -134,6 +136,10 @@ std::byte* FarDevice::allocate(size_t n_bytes) { return static_cast<std::byte*>(
 void FarDevice::release(std::byte* memory) noexcept { std::free(memory); }
 
 bool FarDevice::pin(std::span<std::byte> memory) {
+  if (!why_not_pinned_.empty()) {
+    not_pinned_ = str(memory.size(), " bytes: ", why_not_pinned_);
+    return false;
+  }
   pinned_[memory.data()] = memory.size();
   return true;
 }

@@ -11,6 +11,7 @@
 #include <map>
 #include <random>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "core/seam/device.h"
@@ -19,6 +20,8 @@ namespace ferry {
 
 class FarDevice final : public Device {
  public:
+  using Device::download;
+
   // Asked `patience` times, it does about one thing.
   explicit FarDevice(unsigned seed, int patience = 3) : random_(seed), patience_(patience) {}
   ~FarDevice() override;
@@ -29,19 +32,23 @@ class FarDevice final : public Device {
   bool holds(const void* memory) const { return find(memory) != nullptr; }
 
   void launch(std::function<void()> work);  // done in order
+  void refuse_to_pin(std::string why) { why_not_pinned_ = std::move(why); }
   // What is on the way stays there.
   void stop_copies() { stopped_ = true; }
   void go_on() { stopped_ = false; }
+  int n_waits() const { return n_waits_; }  // of whoever wanted all launches to be done
   int n_copies() const { return static_cast<int>(orders_[kUploads].size() + orders_[kDownloads].size()); }
 
   std::byte* allocate(size_t n_bytes) override;  // not far
   void release(std::byte* memory) noexcept override;
   void upload(void* to, const void* from, size_t n_bytes) override;
-  void download(void* to, const void* from, size_t n_bytes) override;
+  void download(std::span<const DeviceCopy> copies) override;
+  void wait() override { finish_launches(); }
   void watch(const void* owner, Look look) override;
   Mark mark() override { return {.order = kLaunches, .number = n_begun_[kLaunches]}; }
   bool reached(Mark mark) override;
   bool pin(std::span<std::byte> memory) override;
+  std::string not_pinned() const override { return not_pinned_; }
   void unpin(std::span<std::byte> memory) noexcept override;
   Mark start_uploads(std::span<const DeviceCopy> copies) override;
   Mark start_downloads(std::span<const DeviceCopy> copies) override;
@@ -64,10 +71,12 @@ class FarDevice final : public Device {
   std::mt19937 random_;
   const int patience_;
   bool stopped_ = false;
+  int n_waits_ = 0;
   std::vector<Far> far_;
   std::deque<std::function<void()>> orders_[kOrders];  // not done
   uint64_t n_begun_[kOrders] = {}, n_done_[kOrders] = {};
   std::map<const std::byte*, size_t> pinned_;
+  std::string why_not_pinned_, not_pinned_;
   std::map<const void*, Look> looks_;
 };
 

@@ -20,6 +20,9 @@ namespace ferry::emulator {
 // After so many calls of the runtime the card is lost: these and all after them fail. Negative: it stays.
 void lose_card_after(int n_calls);
 
+// More than that at a time is not pinned from now on.
+void pin_at_most(size_t n_bytes);
+
 // The order of threads in all launches from now on.
 void shuffle_threads(uint64_t seed);
 

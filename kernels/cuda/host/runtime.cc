@@ -17,6 +17,7 @@ namespace ferry {
 namespace {
 
 std::atomic<int> calls_until_lost = -1;
+std::atomic<size_t> most_pinned_bytes = SIZE_MAX;
 
 // As nvcc/runtime.cc words what a card answers when it has fallen off the bus.
 void reach_card(const char* what) {
@@ -28,6 +29,7 @@ void reach_card(const char* what) {
 }  // namespace
 
 void emulator::lose_card_after(int n_calls) { calls_until_lost = n_calls; }
+void emulator::pin_at_most(size_t n_bytes) { most_pinned_bytes = n_bytes; }
 
 }  // namespace ferry
 
@@ -70,10 +72,12 @@ void upload(void* to, const void* from, size_t n_bytes, Stream stream) {
   reach_card("copying to the card failed");
   if (n_bytes > 0) std::memcpy(to, from, n_bytes);
 }
-void download(void* to, const void* from, size_t n_bytes, Stream stream) {
+void download(std::span<const DeviceCopy> copies, Stream stream) {
   check_not_recording(stream);
-  reach_card("copying from the card failed");
-  if (n_bytes > 0) std::memcpy(to, from, n_bytes);
+  for (const DeviceCopy& copy : copies) {
+    reach_card("copying from the card failed");
+    if (copy.n_bytes > 0) std::memcpy(copy.to, copy.from, copy.n_bytes);
+  }
 }
 
 void start_copy(void* to, const void* from, size_t n_bytes, Stream) {
@@ -101,7 +105,7 @@ bool reached(Event) {
   return true;
 }
 
-bool pin(std::span<std::byte>) { return true; }
+std::string pin(std::span<std::byte> memory) { return memory.size() > most_pinned_bytes ? "out of memory" : ""; }
 void unpin(std::span<std::byte>) noexcept {}
 
 }  // namespace ferry::cuda

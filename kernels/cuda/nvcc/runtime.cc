@@ -123,10 +123,13 @@ void upload(void* to, const void* from, size_t n_bytes, Stream stream) {
   demand(cudaMemcpyAsync(to, from, n_bytes, cudaMemcpyHostToDevice, handle_of(stream)), "copying to the card failed");
 }
 
-void download(void* to, const void* from, size_t n_bytes, Stream stream) {
-  if (n_bytes == 0) return;
+void download(std::span<const DeviceCopy> copies, Stream stream) {
   wait(stream);  // a copy to memory that is not pinned would wait itself, and not look around
-  demand(cudaMemcpyAsync(to, from, n_bytes, cudaMemcpyDeviceToHost, handle_of(stream)), "copying from the card failed");
+  for (const DeviceCopy& copy : copies) {
+    if (copy.n_bytes == 0) continue;
+    demand(cudaMemcpyAsync(copy.to, copy.from, copy.n_bytes, cudaMemcpyDeviceToHost, handle_of(stream)),
+           "copying from the card failed");
+  }
   wait(stream);
 }
 
@@ -183,10 +186,11 @@ bool reached(Event event) {
   return true;
 }
 
-bool pin(std::span<std::byte> memory) {
-  if (cudaHostRegister(memory.data(), memory.size(), cudaHostRegisterDefault) == cudaSuccess) return true;
+std::string pin(std::span<std::byte> memory) {
+  const cudaError_t result = cudaHostRegister(memory.data(), memory.size(), cudaHostRegisterDefault);
+  if (result == cudaSuccess) return {};
   cudaGetLastError();  // it is told here, and not again by the next launch
-  return false;
+  return cudaGetErrorString(result);
 }
 
 void unpin(std::span<std::byte> memory) noexcept { cudaHostUnregister(memory.data()); }

@@ -73,8 +73,22 @@ TEST(Machine, RdmaThatIsDownIsAWarningAndNoneAtAllIsNot) {
   EXPECT_EQ(finding(m, "memory lock").level, Level::ok) << "nothing needs locked memory without RDMA";
 }
 
+TEST(Machine, MemoryThatCannotBePinnedIsAWarningWithWhatToDo) {
+  MachineFacts m = good_machine();
+  EXPECT_EQ(finding(m, "pinned memory").what, "none") << "nothing computes on a card";
+  m.pinning = {.n_bytes = 64 << 20, .why_not = ""};
+  EXPECT_EQ(finding(m, "pinned memory").level, Level::ok);
+  EXPECT_EQ(finding(m, "pinned memory").found, "64MiB can be had");
+  m.pinning->why_not = "out of memory";
+  m.lock_bytes = 8 << 20;
+  EXPECT_EQ(finding(m, "pinned memory").level, Level::warning);
+  EXPECT_EQ(finding(m, "pinned memory").found, "64MiB cannot be had: out of memory; 8MiB may be locked");
+  EXPECT_THAT(finding(m, "pinned memory").cost, HasSubstr("waits for each copy"));
+  EXPECT_THAT(finding(m, "pinned memory").advice, HasSubstr("ulimit -l"));
+}
+
 TEST(Machine, ThisOneCanBeRead) {
-  const MachineFacts m = read_machine();
+  const MachineFacts m = read_machine(1 << 16);
   EXPECT_FALSE(m.host.empty());
   EXPECT_GE(m.n_cores, 1);
   EXPECT_GT(m.memory_bytes, m.available_bytes);

@@ -13,6 +13,8 @@ namespace ferry {
 
 class FakeCard final : public Device {
  public:
+  using Device::download;
+
   std::byte* allocate(size_t n_bytes) override {
     std::byte* address = next_;
     next_ += (n_bytes + 255) / 256 * 256 + 256;
@@ -21,10 +23,11 @@ class FakeCard final : public Device {
   }
   void release(std::byte* memory) noexcept override { memory_.erase(memory); }
   void upload(void* to, const void* from, size_t n_bytes) override { std::memcpy(host_of(to, n_bytes), from, n_bytes); }
-  void download(void* to, const void* from, size_t n_bytes) override {
-    on_wait(look_);
-    std::memcpy(to, host_of(from, n_bytes), n_bytes);
+  void download(std::span<const DeviceCopy> copies) override {
+    wait();
+    start_downloads(copies);
   }
+  void wait() override { on_wait(look_); }
   void watch(const void*, Look look) override { look_ = std::move(look); }
   Mark mark() override { return {}; }
   bool reached(Mark) override { return true; }
