@@ -4,6 +4,7 @@
 
 #include <array>
 #include <memory>
+#include <stop_token>
 #include <thread>
 
 #include "core/base/error.h"
@@ -40,9 +41,14 @@ int card_turn_of(const MpiSession& session, bool router_apart) {
   return session.local_rank() - (router_apart && session.first_local() == 0 ? 1 : 0);
 }
 
-int answer(const ClusterOptions& options, const ClusterConfig& config, ControlStream& leaders) {
+// Until all prompts have their answers, or nobody is left to give them.
+int answer(const ClusterOptions& options, const ClusterConfig& config, ControlStream& leaders,
+           const std::stop_token& over = {}) {
   ClusterFront front(config, leaders, options.prompts);
-  while (!front.done()) front.turn(std::chrono::milliseconds(1));
+  while (!front.done()) {
+    if (over.stop_requested()) return kSomeFailed;
+    front.turn(std::chrono::milliseconds(1));
+  }
   front.settle();
   front.stop_groups();
   front.turn(std::chrono::milliseconds(1));
@@ -95,11 +101,11 @@ int run(const ClusterOptions& options) {
 
   int code = kDone;
   std::exception_ptr failure;
-  std::thread router;
+  std::jthread router;  // it is over when the worker fails, too
   if (routes) {
-    router = std::thread([&] {
+    router = std::jthread([&](const std::stop_token& over) {
       try {
-        code = answer(options, config, *server->streams);
+        code = answer(options, config, *server->streams, over);
       } catch (...) {
         failure = std::current_exception();
         server->streams.reset();

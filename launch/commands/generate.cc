@@ -8,6 +8,7 @@
 #include "launch/commands/prompt_options.h"
 #include "launch/front/front.h"
 #include "launch/front/printer.h"
+#include "launch/process/host_memory.h"
 #include "launch/runtime/compose.h"
 #include "launch/runtime/rank_compute.h"
 
@@ -75,7 +76,9 @@ int run(const GenerateOptions& options) {
   const GroupSettings settings = settings_of(config, options.group, text.end_tokens());
   RankCompute compute(config, host, {.ranks = own.ranks_on_this_host(), .card_turn = own.local_rank()},
                       card_need(file, settings, host.size(), host.rank()));
-  const DeviceArray<std::byte> kv(compute.ops().device(), kv_plan(file, settings.kv, host.size()).bytes(host.rank()));
+  const size_t kv_bytes = kv_plan(file, settings.kv, host.size()).bytes(host.rank());
+  if (!compute.on_card()) require_room(host_memory(), kv_bytes, own.ranks_on_this_host());
+  const DeviceArray<std::byte> kv(compute.ops().device(), kv_bytes);
   const auto link = make_local_link({kv.data(), kv.size()});
   Member member(file, settings, compute.ops(), compute.group(), *link, clock);
   if (!member.leads()) {

@@ -14,6 +14,7 @@
 #include "launch/config/environment.h"
 #include "launch/doctor/first_line.h"
 #include "launch/doctor/machine.h"
+#include "launch/process/host_memory.h"
 #include "parallel/mpi_library.h"
 #include "transport/ucx/lock_limit.h"
 
@@ -34,11 +35,6 @@ std::string value_in(const fs::path& file, std::string_view name) {
     if (line.starts_with(name)) return trimmed_after(line, ':');
   }
   return "";
-}
-
-size_t memory_of(std::string_view name) {
-  const std::string kib = value_in("/proc/meminfo", name);
-  return kib.empty() ? 0 : std::stoull(kib) << 10;
 }
 
 int cores_allowed() {
@@ -97,13 +93,14 @@ std::optional<PinTrial> try_to_pin(size_t n_bytes) {
 
 MachineFacts read_machine(size_t staging_bytes) {
   const std::string cpu = value_in("/proc/cpuinfo", "model name");
+  const HostMemory memory = host_memory();
   return {
       .host = host_name(),
       .cpu = cpu.empty() ? "an unnamed CPU" : cpu,
       .n_cores = cores_allowed(),
       .simd = best_simd_level(),
-      .memory_bytes = memory_of("MemTotal"),
-      .available_bytes = memory_of("MemAvailable"),
+      .memory_bytes = memory.total_bytes,
+      .available_bytes = memory.available_bytes,
       .shared_bytes = free_shared_memory(),
       .lock_bytes = lock_limit_bytes(),
       .mpirun = path_of("mpirun"),

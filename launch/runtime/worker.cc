@@ -6,6 +6,7 @@
 #include "core/engine/lead.h"
 #include "launch/config/test_stop.h"
 #include "launch/front/text_model.h"
+#include "launch/process/host_memory.h"
 #include "launch/runtime/compose.h"
 #include "launch/runtime/pinned_memory.h"
 #include "transport/control/grpc_control.h"
@@ -25,6 +26,7 @@ void run_worker(const WorkerPlace& place, Communicator& host) {
   settings.milestones = milestones_of(str(place.group.name, ":", host.rank()));
   RankCompute compute(config, host, place.on_host, card_need(file, settings, host.size(), host.rank()));
   const size_t kv_bytes = kv_plan(file, settings.kv, host.size()).bytes(host.rank());
+  if (!compute.on_card()) require_room(host_memory(), kv_bytes, place.on_host.ranks);
   const RankKv kv = make_rank_kv(config.link, compute.on_card() ? &compute.ops().device() : nullptr, kv_bytes);
   Member member(file, settings, compute.ops(), compute.group(), *kv.link, clock);
   if (const std::string warning = pin_warning(compute.ops().device()); !warning.empty())

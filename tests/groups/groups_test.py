@@ -197,6 +197,17 @@ class Groups(unittest.TestCase):
         self.assertNotEqual(ran.returncode, 0)
         self.assertIn("mpirun -n 5", ran.stderr)
 
+    def test_more_kv_memory_than_there_is_is_said_before_it_is_taken(self):
+        yaml = self.write("cluster.yaml", cluster_yaml("  - {name: all, role: mixed}\n", "kv: {memory: 64TiB}\n"))
+        prompts = self.prompts([{"id": "a", "prompt": "x", "max_tokens": 2}])
+        for words in ([FERRY, "generate", "--model", MODEL, "--kv-memory", "64TiB", "--prompt", "x"],
+                      [FERRY, "batch", yaml, prompts],
+                      MPIRUN + ["-n", "1", FERRY, "cluster", yaml, "--prompts", prompts]):
+            ran = subprocess.run(words, capture_output=True, text=True, timeout=60, input="", check=False)
+            self.assertGreater(ran.returncode, 0, words)  # not ended by a signal
+            self.assertIn("kv.memory: 1 rank here", ran.stderr)
+            self.assertNotIn("terminate called", ran.stderr)
+
     def test_recomputing_everything_gives_the_same_tokens(self):
         plot = self.folder / "cache.svg"
         ran = subprocess.run([FERRY, "bench", "model", "--model", MODEL, "--kv-cache", "off", "--prefill", "24", "--json", "--plot",
