@@ -98,7 +98,7 @@ struct GroupProcesses::Running {
 
   const std::string name;
   const bool ranks_are_here;
-  const TemporaryFolder folder{"ferry-mpi"};
+  const TemporaryFolder folder{"ferry-mpirun"};
   std::deque<std::string> last_lines;
   LostRanks lost_ranks;
   Child child;

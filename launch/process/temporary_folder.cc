@@ -1,21 +1,60 @@
 #include "launch/process/temporary_folder.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <cstdlib>
 
 #include "core/base/error.h"
 
 namespace ferry {
 
+namespace {
+
+namespace fs = std::filesystem;
+
+// -1: it is held by somebody, or not ours.
+int hold(const fs::path& folder) {
+  const int file = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (file < 0) return -1;
+  struct stat facts {};
+  if (fstat(file, &facts) == 0 && facts.st_uid == geteuid() && flock(file, LOCK_EX | LOCK_NB) == 0) return file;
+  close(file);
+  return -1;
+}
+
+void remove_left_behind(const fs::path& where, const std::string& name) {
+  std::error_code ignored;
+  for (const fs::directory_entry& entry : fs::directory_iterator(where, ignored)) {
+    if (!entry.path().filename().string().starts_with(name + ".")) continue;
+    const int held = hold(entry.path());
+    if (held < 0) continue;
+    fs::remove_all(entry.path(), ignored);
+    close(held);
+  }
+}
+
+}  // namespace
+
 TemporaryFolder::TemporaryFolder(const std::string& name) {
-  const std::filesystem::path where = std::filesystem::temp_directory_path();
-  std::string path = (where / (name + ".XXXXXX")).string();
-  if (!mkdtemp(path.data())) throw Error("cannot make a folder in " + where.string());
-  path_ = path;
+  const fs::path where = fs::temp_directory_path();
+  remove_left_behind(where, name);
+  // It gets its name when it is held: others may be looking for such as are not.
+  std::string made = (where / ("new-" + name + ".XXXXXX")).string();
+  if (!mkdtemp(made.data())) throw Error("cannot make a folder in " + where.string());
+  held_ = hold(made);
+  path_ = where / fs::path(made).filename().string().substr(4);
+  std::error_code failed;
+  fs::rename(made, path_, failed);
+  if (failed) path_ = made;
 }
 
 TemporaryFolder::~TemporaryFolder() {
   std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
+  fs::remove_all(path_, ignored);
+  if (held_ >= 0) close(held_);
 }
 
 }  // namespace ferry

@@ -8,7 +8,8 @@ namespace ferry {
 
 class TemporaryFolder {
  public:
-  // NAME.XXXXXX where the system keeps such things. Error where none can be made.
+  // NAME.XXXXXX where the system keeps such things. Error where none can be made. Those of the same name whose process
+  // was killed go first: nobody else would ever remove them.
   explicit TemporaryFolder(const std::string& name);
   ~TemporaryFolder();
   TemporaryFolder(const TemporaryFolder&) = delete;
@@ -18,6 +19,7 @@ class TemporaryFolder {
 
  private:
   std::filesystem::path path_;
+  int held_ = -1;  // open and locked as long as we live, which others can see
 };
 
 }  // namespace ferry
