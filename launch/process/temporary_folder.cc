@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <string_view>
 
 #include "core/base/error.h"
 
@@ -14,6 +15,9 @@ namespace ferry {
 namespace {
 
 namespace fs = std::filesystem;
+
+// Before the name of a folder that is not held yet, and that others must not take for one left behind.
+constexpr std::string_view kNotHeldYet = "new-";
 
 // -1: it is held by somebody, or not ours.
 int hold(const fs::path& folder) {
@@ -41,11 +45,10 @@ void remove_left_behind(const fs::path& where, const std::string& name) {
 TemporaryFolder::TemporaryFolder(const std::string& name) {
   const fs::path where = fs::temp_directory_path();
   remove_left_behind(where, name);
-  // It gets its name when it is held: others may be looking for such as are not.
-  std::string made = (where / ("new-" + name + ".XXXXXX")).string();
+  std::string made = (where / (std::string(kNotHeldYet) + name + ".XXXXXX")).string();
   if (!mkdtemp(made.data())) throw Error("cannot make a folder in " + where.string());
   held_ = hold(made);
-  path_ = where / fs::path(made).filename().string().substr(4);
+  path_ = where / fs::path(made).filename().string().substr(kNotHeldYet.size());
   std::error_code failed;
   fs::rename(made, path_, failed);
   if (failed) path_ = made;

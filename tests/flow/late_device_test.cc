@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "core/engine/member.h"
 #include "core/handoff/path_probe.h"
 #include "parallel/solo.h"
 #include "tests/flow/far_ops.h"
+#include "tests/flow/next_batch.h"
 #include "tests/flow/tiny_file.h"
 #include "tests/support/manual_clock.h"
 #include "transport/memory_link.h"
@@ -31,15 +33,10 @@ class Reading {
 
   // The logits that are wanted: of these rows.
   Digests read(const std::vector<int>& tokens, std::vector<int> logit_rows) {
-    Batch batch;
-    for (const int token : tokens) {
-      batch.tokens.push_back(token);
-      batch.positions.push_back(n_tokens_++);
-    }
-    batch.row_begin.push_back(batch.n_rows());
-    batch.pages.resize(static_cast<size_t>(layout_.pages_for(n_tokens_)));
-    std::iota(batch.pages.begin(), batch.pages.end(), 0);
-    batch.page_begin.push_back(static_cast<int>(batch.pages.size()));
+    const int n_before = std::exchange(n_tokens_, n_tokens_ + static_cast<int>(tokens.size()));
+    std::vector<int> pages(static_cast<size_t>(layout_.pages_for(n_tokens_)));
+    std::iota(pages.begin(), pages.end(), 0);
+    Batch batch = next_batch(tokens, n_before, std::move(pages));
     batch.logit_rows = std::move(logit_rows);
     return model_.forward(batch, layout_, kv_, {});
   }

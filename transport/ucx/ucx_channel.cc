@@ -15,10 +15,6 @@ constexpr milliseconds kLookInterval{100};
 // How long a farewell may take to go out, and an endpoint to end: both are a few polls, unless the peer stands still.
 constexpr milliseconds kFarewellTime{200}, kCloseTime{300};
 
-// How long a writer may be silent before it is told again, and how often that doubles.
-constexpr milliseconds kReminderPause{500};
-constexpr int kMostDoublings = 6;
-
 // Nobody makes us remember more peers than this by connecting again and again.
 constexpr size_t kMaxPeers = 4096;
 
@@ -209,7 +205,7 @@ void UcxChannel::progress_close(Time now) {
 // Our Goodbye, or the answer, did not get through: it was in a queue that was full, of an endpoint that had to end.
 void UcxChannel::remind_writers(Time now) {
   if (now < next_reminder_) return;
-  next_reminder_ = now + kReminderPause * (1 << std::min(n_reminders_++, kMostDoublings));
+  next_reminder_ = now + ucx_pause_after(n_reminders_++);
   for (const Writer& writer : writers_)
     link_.courier.deliver(writer.peer, Goodbye{.from = address_.worker, .again = true});
 }

@@ -11,16 +11,18 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// Between attempts with a peer whose process runs: twice as long each time, since UCX may leak a little with each.
-constexpr milliseconds kFirstPause{500};
-constexpr int kMostDoublings = 6;
-
 constexpr milliseconds kLookInterval{100};  // whether processes have ended
 
 const UcxInbox::Handlers kNobodyListens{
     .message = [](const std::string&) {}, .greeting = [](const UcxGreeting&) {}, .refused = [] {}};
 
 }  // namespace
+
+milliseconds ucx_pause_after(int n) {
+  constexpr milliseconds kFirstPause{500};
+  constexpr int kMostDoublings = 6;
+  return kFirstPause * (1 << std::min(n, kMostDoublings));
+}
 
 UcxCourier::Worker::Worker(ucp_context_h context, UcxRequests& requests)
     : worker(open_ucx_worker(context)), inbox(worker.get(), requests, 0, kNobodyListens) {}
@@ -61,7 +63,7 @@ bool UcxCourier::is_done(Delivery& delivery, Time now, bool look) {
 }
 
 void UcxCourier::attempt(Delivery& delivery, Time now) {
-  delivery.next = now + kFirstPause * (1 << std::min(delivery.n_attempts++, kMostDoublings));
+  delivery.next = now + ucx_pause_after(delivery.n_attempts++);
   try {
     if (!worker_) worker_.emplace(context_, requests_);
   } catch (const Error&) {

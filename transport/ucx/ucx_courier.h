@@ -17,6 +17,9 @@
 
 namespace ferry {
 
+// What is said again waits this long after n times before: twice as long each time, since UCX may leak a little.
+std::chrono::milliseconds ucx_pause_after(int n);
+
 class UcxCourier {
  public:
   explicit UcxCourier(ucp_context_h context) : context_(context) {}  // which outlives it

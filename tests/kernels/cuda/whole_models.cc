@@ -6,12 +6,14 @@
 #include <algorithm>
 #include <cmath>
 #include <random>
+#include <utility>
 
 #include "core/model/model.h"
 #include "core/model/model_file.h"
 #include "kernels/cpu/reference_ops.h"
 #include "kernels/cuda/cuda_ops.h"
 #include "parallel/solo.h"
+#include "tests/flow/next_batch.h"
 #include "tests/flow/tiny_file.h"
 #include "tests/support/demo_model.h"
 
@@ -44,16 +46,10 @@ class Reading {
   static constexpr int kPages = 24;
 
   Batch next(const std::vector<int>& tokens) {
-    Batch batch;
-    for (const int token : tokens) {
-      batch.tokens.push_back(token);
-      batch.positions.push_back(n_tokens_++);
-    }
-    batch.row_begin.push_back(batch.n_rows());
-    batch.pages.resize(static_cast<size_t>(layout_.pages_for(n_tokens_)));
-    for (size_t i = 0; i < batch.pages.size(); ++i) batch.pages[i] = static_cast<int>(i * 7 % kPages);
-    batch.page_begin.push_back(static_cast<int>(batch.pages.size()));
-    return batch;
+    const int n_before = std::exchange(n_tokens_, n_tokens_ + static_cast<int>(tokens.size()));
+    std::vector<int> pages(static_cast<size_t>(layout_.pages_for(n_tokens_)));
+    for (size_t i = 0; i < pages.size(); ++i) pages[i] = static_cast<int>(i * 7 % kPages);
+    return next_batch(tokens, n_before, std::move(pages));
   }
 
   SoloCommunicator alone_;
