@@ -144,8 +144,8 @@ void Model::attend(const LayerWeights& w, const KvLayer& kv, const BatchView& ba
 void Model::feed_forward(const LayerWeights& w, int n_rows) {
   const float* x = normed_.data();
   ops_.matmul_of(sum_and_norm(w.post_attention_norm, w.ffn_norm, n_rows),
-                 std::array<Matmul, 2>{{{w.gate.get(), x, gate_.data(), nullptr, n_rows},
-                                        {w.up.get(), x, up_.data(), nullptr, n_rows}}});
+                 std::array<Matmul, 2>{
+                     {{w.gate.get(), x, gate_.data(), nullptr, n_rows}, {w.up.get(), x, up_.data(), nullptr, n_rows}}});
   const Matmul down = {.w = w.down.get(), .x = gate_.data(), .y = partial_.data(), .n_rows = n_rows};
   ops_.matmul_of(GatedActivation{.gate = gate_.data(),
                                  .up = up_.data(),

@@ -68,7 +68,7 @@ class CudaOps final : public Ops {
 
   void matmul_of(const AddAndNorm& x, std::span<const Matmul> products) override {
     const auto forms = multiplier_.room_for_terms(products);
-    if (!forms) return Ops::matmul_of(x, products);
+    if (!forms || x.width > kWidestSplitNorm) return Ops::matmul_of(x, products);
     check(forms->rows.first_col == 0 && forms->rows.n_in == x.width, "a norm is multiplied with all of its columns");
     launch_split_norm({x, forms->terms}, stream_);
     multiplier_.multiply_terms(products, *forms);

@@ -12,9 +12,9 @@ template <int kXTerms>
 __device__ __forceinline__ void put_sum(const XTerms& to, int row, int group, float sum) {
   uint32_t terms[kTerms];  // each twice
   split(sum, sum, terms);
-  uint32_t* at = to.sums + static_cast<int64_t>(group) * to.n_rows + row;
-  at[0] = low_halves(terms[0], terms[1]);
-  if (kXTerms > 1) at[static_cast<int64_t>(to.n_columns / 32) * to.n_rows] = terms[2] & 0xffff;
+  const auto at = static_cast<uint32_t>(group * to.n_rows + row);
+  to.sums[at] = low_halves(terms[0], terms[1]);
+  if (kXTerms > 1) to.sums[at + static_cast<uint32_t>(to.n_columns / 32 * to.n_rows)] = terms[2] & 0xffff;
 }
 
 // A lane has eight columns of a row: what it will have of them in a product. values(column): four from there on; zeros
@@ -56,12 +56,14 @@ template <int kXTerms>
 __device__ __forceinline__ void put_column(const XTerms& to, int row, int group, float value) {
   const int column = static_cast<int>(threadIdx.x) % kWarp;
   const int half = column / 16, t = column % 16 / 4;
-  uint16_t* at = to.terms + static_cast<int64_t>(row) * to.n_columns + group * 32 + t * 8 + half * 4 + column % 4;
+  const uint32_t first = static_cast<uint32_t>(row) * static_cast<uint32_t>(to.n_columns);
+  const uint32_t at = first + static_cast<uint32_t>(group * 32 + t * 8 + half * 4 + column % 4);
   float terms[kXTerms];
 #pragma unroll
   for (int term = 0; term < kXTerms; ++term) {
     const uint32_t bits = bf16_pair(value, 0);
-    at[static_cast<int64_t>(term) * to.n_rows * to.n_columns] = static_cast<uint16_t>(bits);
+    to.terms[at + static_cast<uint32_t>(term * to.n_rows) * static_cast<uint32_t>(to.n_columns)] =
+        static_cast<uint16_t>(bits);
     terms[term] = low_of_pair(bits);
     value -= terms[term];
   }

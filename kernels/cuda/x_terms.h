@@ -40,9 +40,10 @@ struct SplitActivation {
 };
 void launch_split_activation(const SplitActivation& p, Stream stream);
 
+constexpr int kWidestSplitNorm = 8192;
 struct SplitNorm {
   AddAndNorm p;  // but for `out`
-  XTerms to;     // x has all columns
+  XTerms to;     // their first column is x's
 };
 void launch_split_norm(const SplitNorm& p, Stream stream);
 

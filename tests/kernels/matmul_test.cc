@@ -207,12 +207,14 @@ TEST_P(MatmulContract, ProductsOfOneXAreThoseOfEachAlone) {
 
 TEST_P(MatmulContract, ProductsOfASumsNormAreThoseOfItsRows) {
   for (const TensorType type : kTypes) {
-    for (const int n_rows : {0, 1, 8, 9, 40, 200}) {
+    for (const int n_rows : {0, 1, 9, 200}) {
       SCOPED_TRACE(testing::Message() << format_of(type).name << ", " << n_rows << " rows");
       Random random(static_cast<uint64_t>(type) * 1000 + static_cast<uint64_t>(n_rows));
       const int block = format_of(type).block_values, width = block * random.between(1, 600 / std::max(block, 32));
       const FileMatrix matrix(type, random.between(1, 40), width, random), other(type, 17, width, random);
-      const std::unique_ptr<Weight> w = ops().prepare(matrix.all()), v = ops().prepare(other.all());
+      const FileMatrix any(type, 1, 768, random);
+      const std::unique_ptr<Weight> w = ops().prepare(matrix.all()), v = ops().prepare(other.all()),
+                                    wide = ops().prepare(any.all());
       const Floats y = random.normals(n_rows * width), weight = random.normals(width), y_weight = random.normals(width);
       const Floats bias = random.normals(17);
       Floats x = random.normals(n_rows * width), same_x = x, out(x.size(), NAN);
@@ -229,6 +231,7 @@ TEST_P(MatmulContract, ProductsOfASumsNormAreThoseOfItsRows) {
 
       norm.x = same_x.data();
       std::ranges::fill(out, NAN);
+      product(*wide, Floats(static_cast<size_t>(n_rows * 768), NAN), {}, n_rows);  // what it leaves does not matter
       Floats got(want.size(), NAN), got_other(want_other.size(), NAN);
       ops().matmul_of(norm, std::array<Matmul, 2>{{{w.get(), out.data(), got.data(), nullptr, n_rows},
                                                    {v.get(), out.data(), got_other.data(), bias.data(), n_rows}}});
@@ -241,7 +244,7 @@ TEST_P(MatmulContract, ProductsOfASumsNormAreThoseOfItsRows) {
 
 TEST_P(MatmulContract, ProductsOfAnActivationAreThoseOfItsRows) {
   for (const TensorType type : kTypes) {
-    for (const int n_rows : {1, 8, 9, 40, 200}) {
+    for (const int n_rows : {1, 9, 200}) {
       SCOPED_TRACE(testing::Message() << format_of(type).name << ", " << n_rows << " rows");
       Random random(static_cast<uint64_t>(type) * 1000 + static_cast<uint64_t>(n_rows));
       const FileMatrix matrix(type, random.between(1, 40), 768, random);
