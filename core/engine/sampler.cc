@@ -86,6 +86,8 @@ Token next_token(std::span<const float> logits, const Request& request, std::spa
   return token;
 }
 
+bool has_numbers(const RowDigest& digest) { return !digest.best.empty() && digest.best[0].logit > kLowest; }
+
 DigestNeeds needs_of(const Request& request, std::span<const int> tokens, std::span<const int> end_tokens) {
   const Sampling& sampling = request.sampling;
   const bool draws = sampling.temperature > 0;
@@ -113,7 +115,7 @@ std::optional<Token> next_token(const RowDigest& digest, const Request& request,
   const auto n_top = static_cast<size_t>(std::max(request.n_logprobs, 0));
   if (!LogitChanges::only_lower(sampling) || n_top > digest.best.size()) return std::nullopt;
   const Candidates candidates = candidates_of(digest, sampling, LogitChanges(request, tokens, end_tokens));
-  if (candidates.sorted.empty() || candidates.sorted[0].logit == kLowest) return std::nullopt;
+  if (candidates.sorted.empty()) return std::nullopt;  // all are changed
 
   std::optional<int> id = candidates.sorted[0].id;
   if (sampling.temperature > 0) id = drawn_from(digest, candidates, sampling, point_of(request, tokens));

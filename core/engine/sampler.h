@@ -16,6 +16,10 @@
 
 namespace ferry {
 
+// Whether there is a logit above −infinity: otherwise whole logits tell no more. So it is where weights or KV are
+// damaged.
+bool has_numbers(const RowDigest& digest);
+
 // What a row of logits has to be digested to, for the next token to be chosen.
 struct DigestNeeds {
   int n_best = 1;
@@ -30,7 +34,7 @@ DigestNeeds needs_of(const Request& request, std::span<const int> tokens, std::s
 Token next_token(std::span<const float> logits, const Request& request, std::span<const int> tokens,
                  std::span<const int> end_tokens);
 
-// The same token, from a digest that the needs were met in; nullopt: only whole logits tell.
+// The same token, from a digest that has numbers and that the needs were met in; nullopt: only whole logits tell.
 std::optional<Token> next_token(const RowDigest& digest, const Request& request, std::span<const int> tokens,
                                 std::span<const int> end_tokens);
 
