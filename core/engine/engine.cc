@@ -237,7 +237,8 @@ std::optional<std::string> Engine::refusal_of(const Request& request, int n_toke
   if (request.n_told < 0 || request.n_told > static_cast<int>(request.prompt.size()))
     return str(request.n_told, " tokens of a prompt of ", request.prompt.size(), " cannot be generated ones");
   for (const LogitBias& bias : request.sampling.logit_bias) {
-    if (bias.id < 0) return str("token id ", bias.id, " is not in the vocabulary of ", config_.n_vocab);
+    if (bias.id < 0 || bias.id >= config_.n_vocab)
+      return str("token id ", bias.id, " is not in the vocabulary of ", config_.n_vocab);
   }
   if (request.max_tokens < 1) return str("max_tokens is ", request.max_tokens, "; it must be at least 1");
   if (request.prompt_logprobs && request.n_logprobs < 0) return "logprobs of the prompt, but none of the answer";

@@ -1,13 +1,14 @@
 #include "core/engine/logit_changes.h"
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 
 namespace ferry {
 
 namespace {
 
-std::span<const int> generated(const Request& request, std::span<const int> tokens) {
+std::span<const int> generated_of(const Request& request, std::span<const int> tokens) {
   return tokens.subspan(request.prompt.size() - static_cast<size_t>(request.n_told));
 }
 
@@ -17,45 +18,54 @@ bool penalizes_generated(const Sampling& sampling) {
 }
 
 // Those of the end tokens that cannot come next.
-std::span<const int> barred(const Request& request, std::span<const int> tokens, std::span<const int> end_tokens) {
-  const bool may_end = request.ignore_eos || static_cast<int>(generated(request, tokens).size()) >= request.min_tokens;
-  return may_end ? std::span<const int>() : end_tokens;
+std::span<const int> barred_of(const Request& request, std::span<const int> tokens, std::span<const int> end_tokens) {
+  const auto n_generated = static_cast<int>(generated_of(request, tokens).size());
+  return request.ignore_eos || n_generated >= request.min_tokens ? std::span<const int>() : end_tokens;
 }
+
+bool has(std::span<const int> ids, int id) { return std::ranges::find(ids, id) != ids.end(); }
 
 }  // namespace
 
-LogitChanges::LogitChanges(const Request& request, std::span<const int> tokens, std::span<const int> end_tokens)
-    : sampling_(request.sampling) {
-  if (penalizes_repetition(sampling_)) {
-    for (const int token : tokens) changes_.push_back({.id = token, .is_repeated = true});
-  }
-  if (penalizes_generated(sampling_)) {
-    for (const int token : generated(request, tokens)) changes_.push_back({.id = token, .n_generated = 1});
-  }
-  for (const LogitBias& bias : sampling_.logit_bias) changes_.push_back({.id = bias.id, .bias = bias.bias});
-  for (const int end : barred(request, tokens, end_tokens)) changes_.push_back({.id = end, .is_barred = true});
-  std::ranges::sort(changes_, {}, &Change::id);
+bool LogitChanges::Ids::insert(int id) {
+  const auto word = static_cast<size_t>(id) / 64;
+  const uint64_t bit = uint64_t{1} << id % 64;
+  if (word >= words_.size()) words_.resize(word + 1);
+  const bool is_new = (words_[word] & bit) == 0;
+  words_[word] |= bit;
+  return is_new;
+}
 
-  size_t n = 0;  // one of each id
-  for (const Change& change : changes_) {
-    if (n == 0 || changes_[n - 1].id != change.id) {
-      changes_[n++] = change;
-      continue;
-    }
-    Change& all = changes_[n - 1];
-    all.is_repeated |= change.is_repeated;
-    all.n_generated += change.n_generated;
-    all.bias += change.bias;
-    all.is_barred |= change.is_barred;
+bool LogitChanges::Ids::contains(int id) const {
+  const auto word = static_cast<size_t>(id) / 64;
+  return word < words_.size() && (words_[word] >> id % 64 & 1) != 0;
+}
+
+template <class F>
+void LogitChanges::Ids::for_each(const F& f) const {
+  for (size_t word = 0; word < words_.size(); ++word) {
+    for (uint64_t bits = words_[word]; bits != 0; bits &= bits - 1)
+      f(static_cast<int>(word) * 64 + std::countr_zero(bits));
   }
-  changes_.resize(n);
+}
+
+LogitChanges::LogitChanges(const Request& request, std::span<const int> tokens, std::span<const int> end_tokens)
+    : sampling_(request.sampling), barred_(barred_of(request, tokens, end_tokens)) {
+  if (penalizes_generated(sampling_)) generated_ = generated_of(request, tokens);
+  const auto change = [this](int id) { n_ids_ += changed_.insert(id); };
+  if (penalizes_repetition(sampling_)) {
+    for (const int id : tokens) repeated_.insert(id), change(id);
+  }
+  std::ranges::for_each(generated_, change);
+  std::ranges::for_each(barred_, change);
+  for (const LogitBias& bias : sampling_.logit_bias) change(bias.id);
 }
 
 int LogitChanges::at_most(const Request& request, std::span<const int> tokens, std::span<const int> end_tokens) {
   const Sampling& sampling = request.sampling;
-  size_t n = sampling.logit_bias.size() + barred(request, tokens, end_tokens).size();
+  size_t n = sampling.logit_bias.size() + barred_of(request, tokens, end_tokens).size();
   if (penalizes_repetition(sampling)) n += tokens.size();
-  if (penalizes_generated(sampling)) n += generated(request, tokens).size();
+  if (penalizes_generated(sampling)) n += generated_of(request, tokens).size();
   return static_cast<int>(n);
 }
 
@@ -64,30 +74,28 @@ bool LogitChanges::only_lower(const Sampling& sampling) {
          std::ranges::all_of(sampling.logit_bias, [](const LogitBias& bias) { return bias.bias <= 0; });
 }
 
-const LogitChanges::Change* LogitChanges::change_of(int id) const {
-  const auto at = std::ranges::lower_bound(changes_, id, {}, &Change::id);
-  return at != changes_.end() && at->id == id ? &*at : nullptr;
-}
-
 float LogitChanges::of(int id, float logit) const {
-  const Change* change = change_of(id);
-  return change != nullptr ? changed(*change, logit) : logit;
+  return changed_.contains(id) ? changed(id, logit, std::ranges::count(generated_, id)) : logit;
 }
 
 void LogitChanges::apply(std::span<float> logits) const {
-  for (const Change& change : changes_) {
-    const auto id = static_cast<size_t>(change.id);
-    if (id < logits.size()) logits[id] = changed(change, logits[id]);
-  }
+  std::vector<int> sorted(generated_.begin(), generated_.end());  // counting each in turn would take the square of them
+  std::ranges::sort(sorted);
+  changed_.for_each([&](int id) {
+    if (static_cast<size_t>(id) >= logits.size()) return;
+    float& logit = logits[static_cast<size_t>(id)];
+    logit = changed(id, logit, std::ranges::ssize(std::ranges::equal_range(sorted, id)));
+  });
 }
 
-float LogitChanges::changed(const Change& change, float logit) const {
-  if (change.is_barred) return -std::numeric_limits<float>::infinity();
-  if (change.is_repeated)
+float LogitChanges::changed(int id, float logit, std::ptrdiff_t n_generated) const {
+  if (has(barred_, id)) return -std::numeric_limits<float>::infinity();
+  if (repeated_.contains(id))
     logit = logit > 0 ? logit / sampling_.repetition_penalty : logit * sampling_.repetition_penalty;
-  if (change.n_generated > 0)
-    logit -= sampling_.presence_penalty + sampling_.frequency_penalty * static_cast<float>(change.n_generated);
-  return logit + change.bias;
+  if (n_generated > 0)
+    logit -= sampling_.presence_penalty + sampling_.frequency_penalty * static_cast<float>(n_generated);
+  for (const LogitBias& bias : sampling_.logit_bias) logit += bias.id == id ? bias.bias : 0;
+  return logit;
 }
 
 }  // namespace ferry

@@ -3,6 +3,8 @@
 // what was generated) and in CTRL (repetition: arXiv:1909.05858, section 4.1; of the prompt, too), biases, and end
 // tokens that may not come yet.
 
+#include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -10,36 +12,43 @@
 
 namespace ferry {
 
+// Made anew for each token, in about the time that it takes to read the tokens before it.
 class LogitChanges {
  public:
-  // tokens: the prompt and what was generated; end_tokens: not chosen before request.min_tokens.
+  // tokens: the prompt and what was generated; end_tokens: not chosen before request.min_tokens. All outlive this.
   LogitChanges(const Request& request, std::span<const int> tokens, std::span<const int> end_tokens);
 
   // Without looking at each token: no more ids than that have another logit; and whether none has a higher one.
   static int at_most(const Request& request, std::span<const int> tokens, std::span<const int> end_tokens);
   static bool only_lower(const Sampling& sampling);
 
-  bool empty() const { return changes_.empty(); }
-  int n_ids() const { return static_cast<int>(changes_.size()); }
+  bool empty() const { return n_ids_ == 0; }
+  int n_ids() const { return n_ids_; }
+  bool includes(int id) const { return changed_.contains(id); }
 
-  bool includes(int id) const { return change_of(id) != nullptr; }
   float of(int id, float logit) const;
   void apply(std::span<float> logits) const;
 
  private:
-  struct Change {
-    int id = 0;
-    bool is_repeated = false;
-    int n_generated = 0;
-    float bias = 0;
-    bool is_barred = false;  // whatever its logit is
+  class Ids {
+   public:
+    bool insert(int id);  // false: it was there
+    bool contains(int id) const;
+    template <class F>
+    void for_each(const F& f) const;
+
+   private:
+    std::vector<uint64_t> words_;  // a bit an id
   };
 
-  const Change* change_of(int id) const;  // null: none
-  float changed(const Change& change, float logit) const;
+  float changed(int id, float logit, std::ptrdiff_t n_generated) const;
 
-  const Sampling& sampling_;     // of the request, which outlives this
-  std::vector<Change> changes_;  // by id
+  const Sampling& sampling_;
+  std::span<const int> generated_;  // that are penalized
+  std::span<const int> barred_;     // whatever their logits are
+  Ids repeated_;
+  Ids changed_;
+  int n_ids_ = 0;
 };
 
 }  // namespace ferry
