@@ -2,6 +2,9 @@
 
 #include "kernels/cuda/runtime.h"
 
+#include <malloc.h>
+
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
@@ -18,6 +21,7 @@ namespace {
 
 std::atomic<int> calls_until_lost = -1;
 std::atomic<size_t> most_pinned_bytes = SIZE_MAX;
+std::atomic<size_t> taken_bytes = 0, most_taken = 0;
 
 // As nvcc/runtime.cc words what a card answers when it has fallen off the bus.
 void reach_card(const char* what) {
@@ -30,6 +34,7 @@ void reach_card(const char* what) {
 
 void emulator::lose_card_after(int n_calls) { calls_until_lost = n_calls; }
 void emulator::pin_at_most(size_t n_bytes) { most_pinned_bytes = n_bytes; }
+size_t emulator::most_taken_bytes() { return most_taken.exchange(taken_bytes); }
 
 }  // namespace ferry
 
@@ -61,11 +66,16 @@ std::byte* allocate(size_t n_bytes) {
   reach_card("memory of the card");
   void* memory = std::malloc(n_bytes);
   if (memory == nullptr) throw std::bad_alloc();
+  taken_bytes += malloc_usable_size(memory);
+  most_taken = std::max(most_taken.load(), taken_bytes.load());
   std::memset(memory, 0xff, n_bytes);  // as f32 and bf16 not a number: what is read before it is written shows
   return static_cast<std::byte*>(memory);
 }
 
-void release(std::byte* memory) noexcept { std::free(memory); }
+void release(std::byte* memory) noexcept {
+  taken_bytes -= malloc_usable_size(memory);
+  std::free(memory);
+}
 
 void upload(void* to, const void* from, size_t n_bytes, Stream stream) {
   check_not_recording(stream);
