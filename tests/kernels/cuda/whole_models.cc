@@ -112,8 +112,10 @@ TEST(WholeModel, EveryFamilyGivesAboutTheLogitsOfTheReferenceWhereWeightsAreRoun
 TEST(WholeModel, TheDemoModelSaysThatTheCapitalOfFranceIsParis) {
   FERRY_DEMO_MODEL_OR_SKIP(path);
   const ModelFile file(path);
-  for (const Products products : {Products::f32, Products::bf16}) {
-    const auto ops = make_cuda_ops({.products = products});
+  for (const CudaSettings& settings :
+       {CudaSettings{.products = Products::f32}, CudaSettings{.products = Products::bf16},
+        CudaSettings{.products = Products::bf16, .weights = Weights::bf16}}) {
+    const auto ops = make_cuda_ops(settings);
     Reading run(file, *ops);
     std::vector<int> next = {504, 3575, 282, 4649, 314};  // raw-capital in tests/data/golden-smollm2-….jsonl
     for (const int want : {7042, 30}) {
