@@ -1,7 +1,6 @@
 #include "core/model/model.h"
 
 #include <algorithm>
-#include <array>
 
 #include "core/base/check.h"
 
@@ -84,32 +83,36 @@ void Model::compute(const KvLayout& layout, std::byte* kv, const LayerDone& laye
                  .width = config_.width,
                  .epsilon = config_.rms_epsilon});
 
+  ops_.matmul(qkv_of(weights_.layers[0], n_rows));
+
   for (int layer = 0; layer < config_.n_layers; ++layer) {
     const LayerWeights& w = weights_.layers[layer];
     const KvLayer pages = layout.layer(kv, layer);
+    const bool is_last = layer + 1 == config_.n_layers;
 
-    project_qkv(w, n_rows);
     rotate_and_store(w, pages, batch);
     if (layer_done) layer_done(layer);
     // What follows the last keys and values is for the logits alone.
-    if (layer + 1 == config_.n_layers && batch_.n_logit_rows() == 0) return;
+    if (is_last && batch_.n_logit_rows() == 0) return;
     attend(w, pages, batch);  // partial_ [n_rows, width]
     sum_over_ranks(partial_, n_rows);
-    add_and_norm(w.post_attention_norm, w.ffn_norm, n_rows);
 
     feed_forward(w, n_rows);  // partial_ [n_rows, width]
     sum_over_ranks(partial_, n_rows);
-    add_and_norm(w.post_ffn_norm, weights_.norm_after(layer), n_rows);
+    if (is_last) break;
+    const LayerWeights& next = weights_.layers[layer + 1];
+    ops_.matmul_of(sum_and_norm(w.post_ffn_norm, next.attention_norm, n_rows), qkv_of(next, n_rows));
   }
+  ops_.add_and_norm(sum_and_norm(weights_.layers.back().post_ffn_norm, weights_.output_norm, n_rows));
   project_logits();
   digest_logits();
 }
 
-void Model::project_qkv(const LayerWeights& w, int n_rows) {
+std::array<Matmul, 3> Model::qkv_of(const LayerWeights& w, int n_rows) const {
   const float* x = normed_.data();
-  ops_.matmul(std::array<Matmul, 3>{{{w.q.get(), x, q_.data(), w.q_bias.data(), n_rows},
-                                     {w.k.get(), x, k_.data(), w.k_bias.data(), n_rows},
-                                     {w.v.get(), x, v_.data(), w.v_bias.data(), n_rows}}});
+  return {{{w.q.get(), x, q_.data(), w.q_bias.data(), n_rows},
+           {w.k.get(), x, k_.data(), w.k_bias.data(), n_rows},
+           {w.v.get(), x, v_.data(), w.v_bias.data(), n_rows}}};
 }
 
 void Model::rotate_and_store(const LayerWeights& w, const KvLayer& kv, const BatchView& batch) {
@@ -140,25 +143,29 @@ void Model::attend(const LayerWeights& w, const KvLayer& kv, const BatchView& ba
 
 void Model::feed_forward(const LayerWeights& w, int n_rows) {
   const float* x = normed_.data();
-  ops_.matmul(std::array<Matmul, 2>{
-      {{w.gate.get(), x, gate_.data(), nullptr, n_rows}, {w.up.get(), x, up_.data(), nullptr, n_rows}}});
-  ops_.gated_activation({.gate = gate_.data(),
-                         .up = up_.data(),
-                         .out = gate_.data(),
-                         .n = static_cast<int64_t>(n_rows) * slice_.ffn.size(),
-                         .activation = config_.activation});
-  matmul(*w.down, gate_.data(), partial_.data(), n_rows);
+  ops_.matmul_of(sum_and_norm(w.post_attention_norm, w.ffn_norm, n_rows),
+                 std::array<Matmul, 2>{
+                     {{w.gate.get(), x, gate_.data(), nullptr, n_rows}, {w.up.get(), x, up_.data(), nullptr, n_rows}}});
+  const Matmul down = {.w = w.down.get(), .x = gate_.data(), .y = partial_.data(), .n_rows = n_rows};
+  ops_.matmul_of(GatedActivation{.gate = gate_.data(),
+                                 .up = up_.data(),
+                                 .out = gate_.data(),
+                                 .n = static_cast<int64_t>(n_rows) * slice_.ffn.size(),
+                                 .activation = config_.activation},
+                 {&down, 1});
 }
 
-void Model::add_and_norm(const DeviceArray<float>& post_norm, const DeviceArray<float>& next_norm, int n_rows) {
-  ops_.add_and_norm({.x = hidden_.data(),
-                     .y = partial_.data(),
-                     .y_weight = post_norm.data(),
-                     .weight = next_norm.data(),
-                     .out = normed_.data(),
-                     .n_rows = n_rows,
-                     .width = config_.width,
-                     .epsilon = config_.rms_epsilon});
+// hidden_ += partial_, and its norm in normed_.
+AddAndNorm Model::sum_and_norm(const DeviceArray<float>& post_norm, const DeviceArray<float>& next_norm,
+                               int n_rows) const {
+  return {.x = hidden_.data(),
+          .y = partial_.data(),
+          .y_weight = post_norm.data(),
+          .weight = next_norm.data(),
+          .out = normed_.data(),
+          .n_rows = n_rows,
+          .width = config_.width,
+          .epsilon = config_.rms_epsilon};
 }
 
 void Model::project_logits() {

@@ -2,6 +2,7 @@
 // The decoder, as one rank of a tensor-parallel group runs it. Families differ in data (ModelConfig, which weights are
 // there), not in code.
 
+#include <array>
 #include <functional>
 #include <span>
 #include <vector>
@@ -48,11 +49,11 @@ class Model {
 
  private:
   void compute(const KvLayout& layout, std::byte* kv, const LayerDone& layer_done);
-  void project_qkv(const LayerWeights& w, int n_rows);
+  std::array<Matmul, 3> qkv_of(const LayerWeights& w, int n_rows) const;
   void rotate_and_store(const LayerWeights& w, const KvLayer& kv, const BatchView& batch);
   void attend(const LayerWeights& w, const KvLayer& kv, const BatchView& batch);
   void feed_forward(const LayerWeights& w, int n_rows);
-  void add_and_norm(const DeviceArray<float>& post_norm, const DeviceArray<float>& next_norm, int n_rows);
+  AddAndNorm sum_and_norm(const DeviceArray<float>& post_norm, const DeviceArray<float>& next_norm, int n_rows) const;
   void project_logits();
   void digest_logits();
   Digests digests_of(int n_rows);

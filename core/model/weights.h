@@ -29,9 +29,6 @@ struct ModelWeights {
   std::vector<LayerWeights> layers;
 
   const Weight& embedding() const { return own_embedding ? *own_embedding : *output; }  // [local vocab, width]
-  const DeviceArray<float>& norm_after(size_t layer) const {  // that what the layer has added to goes through next
-    return layer + 1 < layers.size() ? layers[layer + 1].attention_norm : output_norm;
-  }
   size_t bytes() const;  // of all matrices, as prepared
 };
 

@@ -186,6 +186,17 @@ class Ops {
   virtual void add_and_norm(const AddAndNorm& p) = 0;
   virtual void select_rows(const SelectRows& p) = 0;
   virtual void top_logits(const TopLogits& p) = 0;
+
+  // Products of what an operation makes, where nothing else reads its `out`, which is their x: undefined afterwards,
+  // since an implementation may keep it in the form that its products take. The products' bits are the same either way.
+  virtual void matmul_of(const AddAndNorm& x, std::span<const Matmul> products) {
+    add_and_norm(x);
+    matmul(products);
+  }
+  virtual void matmul_of(const GatedActivation& x, std::span<const Matmul> products) {
+    gated_activation(x);
+    matmul(products);
+  }
 };
 
 }  // namespace ferry

@@ -74,6 +74,23 @@ class CudaOps final : public Ops {
   void select_rows(const SelectRows& p) override { launch_select_rows(p, stream_); }
   void top_logits(const TopLogits& p) override { launch_top_logits(p, top_scratch_.data(), stream_); }
 
+  void matmul_of(const AddAndNorm& x, std::span<const Matmul> products) override {
+    const auto forms = multiplier_.room_for_terms(products);
+    if (!forms || x.width > kWidestSplitNorm) return Ops::matmul_of(x, products);
+    check(forms->rows.first_col == 0 && forms->rows.n_in == x.width, "a norm is multiplied with all of its columns");
+    launch_split_norm({x, forms->terms}, stream_);
+    multiplier_.multiply_terms(products, *forms);
+  }
+  void matmul_of(const GatedActivation& x, std::span<const Matmul> products) override {
+    const auto forms = multiplier_.room_for_terms(products);
+    if (!forms) return Ops::matmul_of(x, products);
+    SplitActivation split = {.gate = forms->rows, .up = forms->rows, .activation = x.activation, .to = forms->terms};
+    split.gate.x = x.gate;
+    split.up.x = x.up;
+    launch_split_activation(split, stream_);
+    multiplier_.multiply_terms(products, *forms);
+  }
+
  private:
   const std::string card_;
   const CudaSettings settings_;

@@ -114,23 +114,30 @@ void Multiplier::announce(const WeightView& w) {
 void Multiplier::multiply(std::span<const Matmul> products) {
   if (products.empty() || products[0].n_rows == 0) return;
   for_each_run(products, read_one_x, [&](std::span<const Matmul> of_one_x) {
-    const size_t n_fit = terms_.size() / static_cast<size_t>(n_terms_ * padded_columns(view_of(of_one_x[0])));
-    const int n_rows = products[0].n_rows;
-    const int n_at_once =
-        n_fit >= static_cast<size_t>(n_rows) ? n_rows : static_cast<int>(n_fit) / kMostDecodeRows * kMostDecodeRows;
+    const int n_fit = rows_that_fit(view_of(of_one_x[0])), n_rows = products[0].n_rows;
+    const int n_at_once = n_fit >= n_rows ? n_rows : n_fit / kMostDecodeRows * kMostDecodeRows;
     for (int row = 0; row < n_rows; row += n_at_once) multiply_rows(of_one_x, {row, std::min(n_rows, row + n_at_once)});
   });
 }
 
+std::optional<Multiplier::XForms> Multiplier::room_for_terms(std::span<const Matmul> products) const {
+  const Matmul& first = products[0];
+  const bool is_one_x = std::ranges::all_of(products, [&](const Matmul& p) { return read_one_x(first, p); });
+  if (!is_one_x || !takes_terms(first) || rows_that_fit(view_of(first)) < first.n_rows) return std::nullopt;
+  return forms_of(first, {0, first.n_rows});
+}
+
+void Multiplier::multiply_terms(std::span<const Matmul> products, const XForms& x) {
+  multiply_split(products, {0, products[0].n_rows}, x);
+}
+
 void Multiplier::multiply_rows(std::span<const Matmul> products, const Rows& rows) {
-  const WeightView& w = view_of(products[0]);
-  const XRows of_x = {.x = products[0].x + static_cast<int64_t>(rows.begin) * w.n_cols,
-                      .n_rows = rows.end - rows.begin,
-                      .n_in = w.n_cols,
-                      .first_col = w.first_col};
-  const XForms x = {of_x, terms_of(of_x, padded_columns(w))};
-  // Few rounded rows are split by the blocks that multiply them.
-  if (n_terms_ > 1 || products[0].n_rows > kColumnsOfTile) launch_split_x({x.rows, x.terms}, stream_);
+  const XForms x = forms_of(products[0], rows);
+  if (takes_terms(products[0])) launch_split_x({x.rows, x.terms}, stream_);
+  multiply_split(products, rows, x);
+}
+
+void Multiplier::multiply_split(std::span<const Matmul> products, const Rows& rows, const XForms& x) {
   for_each_run(products, are_of_one_kind, [&](std::span<const Matmul> alike) {
     if (alike[0].n_rows > most_own_rows(view_of(alike[0])) && n_terms_ == 1) {
       for (const Matmul& product : alike) {
@@ -144,13 +151,26 @@ void Multiplier::multiply_rows(std::span<const Matmul> products, const Rows& row
   });
 }
 
-XTerms Multiplier::terms_of(const XRows& x, int n_columns) const {
-  return {.terms = terms_.data(),
-          .sums = sums_.data(),
-          .n_terms = n_terms_,
-          .n_rows = parts_of(x.n_rows, kColumnsOfTile) * kColumnsOfTile,
-          .n_columns = n_columns};
+Multiplier::XForms Multiplier::forms_of(const Matmul& product, const Rows& rows) const {
+  const WeightView& w = view_of(product);
+  const int n_rows = rows.end - rows.begin;
+  return {.rows = {.x = product.x + static_cast<int64_t>(rows.begin) * w.n_cols,
+                   .n_rows = n_rows,
+                   .n_in = w.n_cols,
+                   .first_col = w.first_col},
+          .terms = {.terms = terms_.data(),
+                    .sums = sums_.data(),
+                    .n_terms = n_terms_,
+                    .n_rows = parts_of(n_rows, kColumnsOfTile) * kColumnsOfTile,
+                    .n_columns = padded_columns(w)}};
 }
+
+int Multiplier::rows_that_fit(const WeightView& w) const {
+  return static_cast<int>(terms_.size() / static_cast<size_t>(n_terms_ * padded_columns(w)));
+}
+
+// Few rounded rows are split by the blocks that multiply them.
+bool Multiplier::takes_terms(const Matmul& product) const { return n_terms_ > 1 || product.n_rows > kColumnsOfTile; }
 
 void Multiplier::multiply_alike(std::span<const Matmul> products, const Rows& rows, const XForms& x) {
   const MatmulRoom room = {.partial = reinterpret_cast<float4*>(partial_.data()),

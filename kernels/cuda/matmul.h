@@ -3,6 +3,7 @@
 // rows, rounded to bf16: cuBLASLt, on weights that are dequantized into scratch memory part by part; our own where it
 // is not there, and for exact products.
 
+#include <optional>
 #include <span>
 
 #include "core/seam/device.h"
@@ -23,17 +24,25 @@ class Multiplier {
 
   void multiply(std::span<const Matmul> products);  // of one x; launches, and allocates nothing
 
- private:
-  struct Rows {  // of x
-    int begin = 0, end = 0;
-  };
+  // Where whoever makes their x puts its terms, before `multiply_terms`; nullopt where they are not asked for, or not
+  // all at once.
   struct XForms {
     XRows rows;
     XTerms terms;
   };
+  std::optional<XForms> room_for_terms(std::span<const Matmul> products) const;
+  void multiply_terms(std::span<const Matmul> products, const XForms& x);
+
+ private:
+  struct Rows {  // of x
+    int begin = 0, end = 0;
+  };
 
   void multiply_rows(std::span<const Matmul> products, const Rows& rows);
-  XTerms terms_of(const XRows& x, int n_columns) const;  // where they go
+  void multiply_split(std::span<const Matmul> products, const Rows& rows, const XForms& x);
+  XForms forms_of(const Matmul& product, const Rows& rows) const;
+  int rows_that_fit(const WeightView& w) const;  // of their terms
+  bool takes_terms(const Matmul& product) const;
   void multiply_alike(std::span<const Matmul> products, const Rows& rows, const XForms& x);
   bool multiply_dense(const Matmul& product, const Rows& rows, const XForms& x);
 

@@ -3,7 +3,7 @@
 // holds exactly, are multiplied with the terms of x (x_terms.h), and the sums of each group of columns with its scale
 // in f32.
 //
-// A block computes 8 or 16 tiles of weight rows, one or two a warp, by 8, 32 or 64 rows of x, over one range of
+// A block computes 8 or 16 tiles of weight rows, one or two a warp, by 8, 16, 32 or 64 rows of x, over one range of
 // columns. Steps of both come to shared memory by asynchronous copies, several ahead: each byte of the weights is read
 // once, and that is what bounds it. Which ranges there are depends on the matrix alone; the last block of a tile's
 // ranges adds them up in order. So a row's results are the same bits whatever rows are beside it.
@@ -285,7 +285,8 @@ int launch_matmul_of(const MatmulTask& task, const MatmulRoom& room, Stream stre
   const auto done = [&](int x_tiles) { return std::min(task.n_rows, x_tiles * kColumnsOfTile); };
   if (task.x.n_terms == 1) {
     if (task.n_rows > 32 && launch_rows<kType, 8, 1>(task, room, stream)) return done(8);
-    if (task.n_rows > 8 && launch_rows<kType, 4, 1>(task, room, stream)) return done(4);
+    if (task.n_rows > 16 && launch_rows<kType, 4, 1>(task, room, stream)) return done(4);
+    if (task.n_rows > 8 && launch_rows<kType, 2, 1>(task, room, stream)) return done(2);
     check(launch_rows<kType, 1, 1>(task, room, stream), "shared memory for eight rows");
   } else {
     if (task.n_rows > 8 && launch_rows<kType, 4, kTerms>(task, room, stream)) return done(4);

@@ -71,10 +71,10 @@ struct MatmulShape {
 
   // Few rows: several blocks a multiprocessor, together with enough on the way. More rows: one, whose warps multiply
   // one group while they prepare the next, and need registers for that.
-  static constexpr int kRoom = (kXTiles == 1 ? 64 : 160) << 10;
+  static constexpr int kBlocks = kXTiles > 2 ? 1 : kXTiles > 1 || kXTerms > 1 ? 2 : 3;
+  static constexpr int kRoom = (kXTiles > 2 ? 160 : kXTiles > 1 ? 112 : 64) << 10;
   static constexpr int kFit = kRoom / static_cast<int>(sizeof(Stage));
   static constexpr int kStages = kFit < 2 ? 2 : kFit > 4 ? 4 : kFit;
-  static constexpr int kBlocks = kXTiles > 1 ? 1 : kXTerms > 1 ? 2 : 3;
   struct Shared {
     Stage stages[kStages];
     bool is_last;

@@ -1,64 +1,54 @@
-// Rows of x, split into terms. A lane has eight columns of a row: what it will have of them in a product.
+// Rows of x, split into terms: as they are, or as an activation makes them, which then nobody writes as f32.
 
-#include "kernels/cuda/bf16_terms.h"
+#include "core/base/check.h"
+#include "kernels/cuda/activation.h"
 #include "kernels/cuda/language.h"
+#include "kernels/cuda/put_terms.h"
 #include "kernels/cuda/x_values.h"
 
 namespace ferry::cuda {
 namespace {
 
 constexpr int kThreads = 128;
-constexpr int kColumns = 8;  // of a thread
+
+__device__ __forceinline__ int eighth_of_row() {
+  return static_cast<int>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);
+}
 
 template <int kXTerms>
 __global__ void __launch_bounds__(kThreads) split_x(const SplitX p) {
   let_next_begin();
   wait_for_previous();
-  const int part = static_cast<int>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);  // of a row
   const int row = static_cast<int>(blockIdx.y);
-  const int group = part / 4, t = part % 4;
-  const bool is_there = group * 32 < p.to.n_columns;
+  put_eights<kXTerms>(p.to, row, eighth_of_row(), [&](int column) { return four_of_x(p.from, row, column); });
+}
 
-  float sum = 0;
-  if (is_there) {
-    uint32_t pairs[4][kXTerms];
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      const float4 x = four_of_x(p.from, row, group * 32 + half * 16 + t * 4);
-      split(x.x, x.y, pairs[2 * half]);
-      split(x.z, x.w, pairs[2 * half + 1]);
-    }
-#pragma unroll
-    for (int term = 0; term < kXTerms; ++term) {
-      uint16_t* to = p.to.terms + (static_cast<int64_t>(term) * p.to.n_rows + row) * p.to.n_columns + part * kColumns;
-      *reinterpret_cast<uint4*>(to) = make_uint4(pairs[0][term], pairs[1][term], pairs[2][term], pairs[3][term]);
-    }
-#pragma unroll
-    for (int term = kXTerms - 1; term >= 0; --term) {
-      // In this order wherever a group is summed (matmul_kernel.h).
-      float of_half[2];
-#pragma unroll
-      for (int half = 0; half < 2; ++half)
-        of_half[half] = sum_of_pair(pairs[2 * half][term]) + sum_of_pair(pairs[2 * half + 1][term]);
-      sum += of_half[0] + of_half[1];
-    }
-  }
-  sum += __shfl_xor_sync(kAllLanes, sum, 1);
-  sum += __shfl_xor_sync(kAllLanes, sum, 2);
-  if (is_there && t == 0) {
-    uint32_t terms[kTerms];  // each twice
-    split(sum, sum, terms);
-    uint32_t* to = p.to.sums + static_cast<int64_t>(group) * p.to.n_rows + row;
-    to[0] = low_halves(terms[0], terms[1]);
-    if (kXTerms > 1) to[static_cast<int64_t>(p.to.n_columns / 32) * p.to.n_rows] = terms[2] & 0xffff;
-  }
+// Reads 8 bytes a value.
+template <int kXTerms>
+__global__ void __launch_bounds__(kThreads) split_activation(const SplitActivation p) {
+  let_next_begin();
+  wait_for_previous();
+  const int row = static_cast<int>(blockIdx.y);
+  put_eights<kXTerms>(p.to, row, eighth_of_row(), [&](int column) {
+    const float4 gate = four_of_x(p.gate, row, column), up = four_of_x(p.up, row, column);
+    return make_float4(activated(gate.x, p.activation) * up.x, activated(gate.y, p.activation) * up.y,
+                       activated(gate.z, p.activation) * up.z, activated(gate.w, p.activation) * up.w);
+  });
+}
+
+LaunchShape shape_for(const XTerms& to, int n_rows, Stream stream) {
+  return {{parts_of(to.n_columns, kThreads * 8), n_rows}, kThreads, 0, stream};
 }
 
 }  // namespace
 
 void launch_split_x(const SplitX& p, Stream stream) {
-  const LaunchShape shape = {{parts_of(p.to.n_columns, kThreads * kColumns), p.from.n_rows}, kThreads, 0, stream};
-  launch_early(p.to.n_terms == 1 ? split_x<1> : split_x<kTerms>, shape, p);
+  launch_early(p.to.n_terms == 1 ? split_x<1> : split_x<kTerms>, shape_for(p.to, p.from.n_rows, stream), p);
+}
+
+void launch_split_activation(const SplitActivation& p, Stream stream) {
+  launch_early(p.to.n_terms == 1 ? split_activation<1> : split_activation<kTerms>,
+               shape_for(p.to, p.gate.n_rows, stream), p);
 }
 
 }  // namespace ferry::cuda

@@ -1,9 +1,10 @@
 #pragma once
 // The rows of x as the tensor cores take them: bf16 terms (bf16_terms.h), made once for all products that read them.
 
-#include "kernels/cuda/runtime.h"
-
 #include <cstdint>
+
+#include "core/seam/ops.h"
+#include "kernels/cuda/runtime.h"
 
 namespace ferry::cuda {
 
@@ -24,12 +25,26 @@ struct XRows {
   int first_col = 0;  // before it are columns that x does not have
 };
 
+// Moves 4 bytes a value of x and 2 a term.
 struct SplitX {
   XRows from;
   XTerms to;
 };
-
-// Moves 4 bytes a value of x and 2 a term.
 void launch_split_x(const SplitX& p, Stream stream);
+
+// Terms of what operations make, without a way through memory as f32.
+struct SplitActivation {
+  XRows gate, up;  // of the same shape
+  Activation activation = Activation::silu;
+  XTerms to;
+};
+void launch_split_activation(const SplitActivation& p, Stream stream);
+
+constexpr int kWidestSplitNorm = 8192;
+struct SplitNorm {
+  AddAndNorm p;  // but for `out`
+  XTerms to;     // their first column is x's
+};
+void launch_split_norm(const SplitNorm& p, Stream stream);
 
 }  // namespace ferry::cuda

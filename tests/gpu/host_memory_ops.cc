@@ -93,15 +93,11 @@ class HostMemoryOps final : public Ops {
   }
   void matmul(std::span<const Matmul> products) override {
     Copies copies(card_->device());
-    std::vector<Matmul> all(products.begin(), products.end());
-    for (Matmul& q : all) {
-      copies.in(q.x, size(q.n_rows, q.w->n_cols()));
-      copies.in(q.bias, static_cast<size_t>(q.w->n_rows()));
-      copies.out(q.y, size(q.n_rows, q.w->n_rows()));
-    }
-    card_->matmul(all);
+    card_->matmul(replaced(products, copies));
     copies.finish();
   }
+  void matmul_of(const AddAndNorm& x, std::span<const Matmul> products) override { run(x, products); }
+  void matmul_of(const GatedActivation& x, std::span<const Matmul> products) override { run(x, products); }
   void rotate_and_store(const RotateAndStore& p) override {
     run(&Ops::rotate_and_store, p, [](RotateAndStore& q, Copies& c) {
       c.out(q.q, size(q.batch.n_rows, q.n_q_heads, q.kv.head_dim));
@@ -124,20 +120,10 @@ class HostMemoryOps final : public Ops {
     });
   }
   void gated_activation(const GatedActivation& p) override {
-    run(&Ops::gated_activation, p, [](GatedActivation& q, Copies& c) {
-      c.in(q.gate, static_cast<size_t>(q.n));
-      c.in(q.up, static_cast<size_t>(q.n));
-      c.out(q.out, static_cast<size_t>(q.n));
-    });
+    run(&Ops::gated_activation, p, [](GatedActivation& q, Copies& c) { replace(q, c); });
   }
   void add_and_norm(const AddAndNorm& p) override {
-    run(&Ops::add_and_norm, p, [](AddAndNorm& q, Copies& c) {
-      c.out(q.x, size(q.n_rows, q.width));
-      c.in(q.y, size(q.n_rows, q.width));
-      c.in(q.y_weight, static_cast<size_t>(q.width));
-      c.in(q.weight, static_cast<size_t>(q.width));
-      c.out(q.out, size(q.n_rows, q.width));
-    });
+    run(&Ops::add_and_norm, p, [](AddAndNorm& q, Copies& c) { replace(q, c); });
   }
   void select_rows(const SelectRows& p) override {
     int last = -1;
@@ -159,6 +145,37 @@ class HostMemoryOps final : public Ops {
   }
 
  private:
+  static void replace(GatedActivation& q, Copies& c) {
+    c.in(q.gate, static_cast<size_t>(q.n));
+    c.in(q.up, static_cast<size_t>(q.n));
+    c.out(q.out, static_cast<size_t>(q.n));
+  }
+  static void replace(AddAndNorm& q, Copies& c) {
+    c.out(q.x, size(q.n_rows, q.width));
+    c.in(q.y, size(q.n_rows, q.width));
+    c.in(q.y_weight, static_cast<size_t>(q.width));
+    c.in(q.weight, static_cast<size_t>(q.width));
+    c.out(q.out, size(q.n_rows, q.width));
+  }
+  static std::vector<Matmul> replaced(std::span<const Matmul> products, Copies& c) {
+    std::vector<Matmul> all(products.begin(), products.end());
+    for (Matmul& q : all) {
+      c.in(q.x, size(q.n_rows, q.w->n_cols()));
+      c.in(q.bias, static_cast<size_t>(q.w->n_rows()));
+      c.out(q.y, size(q.n_rows, q.w->n_rows()));
+    }
+    return all;
+  }
+
+  // What the operation makes and the x of its products are one array on the card, too.
+  template <class P>
+  void run(P p, std::span<const Matmul> products) {
+    Copies copies(card_->device());
+    replace(p, copies);
+    card_->matmul_of(p, replaced(products, copies));
+    copies.finish();
+  }
+
   template <class P, class Replace>
   void run(void (Ops::*operation)(const P&), P p, const Replace& replace) {
     Copies copies(card_->device());

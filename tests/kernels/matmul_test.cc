@@ -144,6 +144,72 @@ TEST_P(MatmulContract, ProductsOfOneXAreThoseOfEachAlone) {
   }
 }
 
+TEST_P(MatmulContract, ProductsOfASumsNormAreThoseOfItsRows) {
+  for (const TensorType type : kTypes) {
+    for (const int n_rows : {0, 1, 9, 200}) {
+      SCOPED_TRACE(testing::Message() << format_of(type).name << ", " << n_rows << " rows");
+      Random random(static_cast<uint64_t>(type) * 1000 + static_cast<uint64_t>(n_rows));
+      const int block = format_of(type).block_values, width = block * random.between(1, 600 / std::max(block, 32));
+      const FileMatrix matrix(type, random.between(1, 40), width, random), other(type, 17, width, random);
+      const FileMatrix any(type, 1, 768, random);
+      const std::unique_ptr<Weight> w = ops().prepare(matrix.all()), v = ops().prepare(other.all()),
+                                    wide = ops().prepare(any.all());
+      const Floats y = random.normals(n_rows * width), weight = random.normals(width), y_weight = random.normals(width);
+      const Floats bias = random.normals(17);
+      Floats x = random.normals(n_rows * width), same_x = x, out(x.size(), NAN);
+      AddAndNorm norm = {.x = x.data(),
+                         .y = y.data(),
+                         .y_weight = random.between(0, 1) ? y_weight.data() : nullptr,
+                         .weight = weight.data(),
+                         .out = out.data(),
+                         .n_rows = n_rows,
+                         .width = width,
+                         .epsilon = 1e-5f};
+      ops().add_and_norm(norm);
+      const Floats want = product(*w, out, {}, n_rows), want_other = product(*v, out, bias, n_rows);
+
+      norm.x = same_x.data();
+      std::ranges::fill(out, NAN);
+      product(*wide, Floats(static_cast<size_t>(n_rows * 768), NAN), {}, n_rows);  // what it leaves does not matter
+      Floats got(want.size(), NAN), got_other(want_other.size(), NAN);
+      ops().matmul_of(norm, std::array<Matmul, 2>{{{w.get(), out.data(), got.data(), nullptr, n_rows},
+                                                   {v.get(), out.data(), got_other.data(), bias.data(), n_rows}}});
+      EXPECT_EQ(same_x, x);
+      EXPECT_EQ(got, want);
+      EXPECT_EQ(got_other, want_other);
+    }
+  }
+}
+
+TEST_P(MatmulContract, ProductsOfAnActivationAreThoseOfItsRows) {
+  for (const TensorType type : kTypes) {
+    for (const int n_rows : {1, 9, 200}) {
+      SCOPED_TRACE(testing::Message() << format_of(type).name << ", " << n_rows << " rows");
+      Random random(static_cast<uint64_t>(type) * 1000 + static_cast<uint64_t>(n_rows));
+      const FileMatrix matrix(type, random.between(1, 40), 768, random);
+      MatrixSlice slice = matrix.all();
+      slice.col_begin = random.one_of({0, 5, 64, 300});
+      slice.col_end = random.between(slice.col_begin + 1, 768);
+      const std::unique_ptr<Weight> w = ops().prepare(slice);
+      const Floats up = random.normals(n_rows * slice.n_cols());
+      Floats gate = random.normals(n_rows * slice.n_cols(), 10), out(gate.size());
+      GatedActivation activation = {.gate = gate.data(),
+                                    .up = up.data(),
+                                    .out = out.data(),
+                                    .n = static_cast<int64_t>(gate.size()),
+                                    .activation = random.one_of({Activation::silu, Activation::gelu_tanh})};
+      ops().gated_activation(activation);
+      const Floats want = product(*w, out, {}, n_rows);
+
+      activation.out = gate.data();
+      Floats got(want.size(), NAN);
+      const Matmul down = {w.get(), gate.data(), got.data(), nullptr, n_rows};
+      ops().matmul_of(activation, {&down, 1});
+      EXPECT_EQ(got, want);
+    }
+  }
+}
+
 TEST_P(MatmulContract, NoRowsAreNoProducts) {
   Random random(1);
   const FileMatrix matrix(TensorType::q4_1, 8, 64, random);
