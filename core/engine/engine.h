@@ -89,6 +89,7 @@ class Engine {
   std::optional<std::string> refusal_of(const Request& request, int n_tokens) const;
   std::optional<std::string> refusal_of(const wire::Ticket& ticket, const Peer& peer, const Request& request) const;
   void fail(const wire::Attempt& attempt, wire::Cause cause, std::string why);
+  void fail_without_numbers(const wire::Attempt& attempt);
   void end(Sequence sequence);  // before its time: its pages go back when nothing reads them
   void end_everything();
   void lose_peer(GroupId id, const std::string& why);

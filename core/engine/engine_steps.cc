@@ -95,8 +95,12 @@ void Engine::order_digests(const Scheduler::Plan& plan, Batch& batch) const {
 std::vector<int> Engine::choose(const std::vector<RowDigest>& digests) {
   chosen_.assign(digests.size(), std::nullopt);
   std::vector<int> asked;
-  for (const Scheduler::Planned& planned : plan_.sequences) {
+  for (Scheduler::Planned& planned : plan_.sequences) {
     const Sequence& s = *planned.sequence;
+    const auto rows =
+        std::span(digests).subspan(static_cast<size_t>(planned.first_row), static_cast<size_t>(planned.n_logit_rows()));
+    planned.has_numbers = std::ranges::all_of(rows, has_numbers);
+    if (!planned.has_numbers) continue;
     for (int row = planned.first_row; row < planned.first_row + planned.n_logit_rows(); ++row) {
       const RowDigest& digest = digests[static_cast<size_t>(row)];
       auto& token = chosen_[static_cast<size_t>(row)];
@@ -160,6 +164,10 @@ void Engine::take_tokens(std::span<const float> asked_logits) {
   };
   for (const Scheduler::Planned& planned : std::exchange(plan_.sequences, {})) {
     Sequence& s = *planned.sequence;
+    if (!planned.has_numbers) {
+      fail_without_numbers(wire::Attempt(s.attempt));
+      continue;
+    }
     scheduler_.publish(s);
     for (int row = planned.first_row; row < planned.first_row + planned.scored.size(); ++row) {
       std::optional<Token>& token = chosen_[static_cast<size_t>(row)];
@@ -181,6 +189,16 @@ void Engine::take_tokens(std::span<const float> asked_logits) {
       accept(s, std::move(*token), bill);
     }
   }
+}
+
+// What its pages hold is of no use to other requests either.
+void Engine::fail_without_numbers(const wire::Attempt& attempt) {
+  Sequence s = std::move(*scheduler_.remove(attempt));
+  pages_.forget(s.lease);
+  fail(attempt, wire::Cause::numbers,
+       str("group ", config_.me.key.name, " computed no numbers (NaN) after ", s.n_computed,
+           " tokens: the model file, memory or a device there is damaged"));
+  end(std::move(s));
 }
 
 void Engine::seal(Sequence s, Token first) {

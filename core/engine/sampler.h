@@ -5,7 +5,7 @@
 // Most choices are made from a row's digest: its n best and the sums over the whole vocabulary that a device made. Such
 // a sum is not exact, and its last bits depend on how the vocabulary is split. So a choice from a digest is made only
 // where every value within the sum's tolerance leads to the same token, which is the one that whole logits give; where
-// not, and where the token is not among the best or the request changes logits, the answer is nullopt: rank 0 gets the
+// not, and where the token is not among the best or the request raises logits, the answer is nullopt: rank 0 gets the
 // whole row (Rank::asked_logits) and chooses from that. It alone decides, and the other ranks do as they are told.
 
 #include <optional>
@@ -15,6 +15,10 @@
 #include "core/engine/request.h"
 
 namespace ferry {
+
+// Whether there is a logit above −infinity: otherwise whole logits tell no more. So it is where weights or KV are
+// damaged.
+bool has_numbers(const RowDigest& digest);
 
 // What a row of logits has to be digested to, for the next token to be chosen.
 struct DigestNeeds {
@@ -26,14 +30,11 @@ DigestNeeds needs_of(const Request& request, std::span<const int> tokens, std::s
 
 // logits [n_vocab]; tokens: the prompt and what was generated; end_tokens: not chosen before request.min_tokens. Greedy
 // takes the lowest id among equals; what is no number counts as −infinity. Logprobs are the model's own, whatever
-// penalties and biases do to the choice.
-//
-// Penalties as in OpenAI's API (presence, frequency: of what was generated) and in CTRL (repetition: arXiv:1909.05858,
-// section 4.1; of the prompt, too).
+// penalties and biases (LogitChanges) do to the choice.
 Token next_token(std::span<const float> logits, const Request& request, std::span<const int> tokens,
                  std::span<const int> end_tokens);
 
-// The same token, from a digest that the needs were met in; nullopt: only whole logits tell.
+// The same token, from a digest that has numbers and that the needs were met in; nullopt: only whole logits tell.
 std::optional<Token> next_token(const RowDigest& digest, const Request& request, std::span<const int> tokens,
                                 std::span<const int> end_tokens);
 

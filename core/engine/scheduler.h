@@ -85,6 +85,7 @@ class Scheduler {
     Range scored;                  // of the prompt: tokens whose logprobs the step's logits tell, a row each
     int first_row = 0;             // of the step's logit rows: those of the scored tokens,
     int logit_row = -1;            // then that of the next token, when the last one is among those that are computed
+    bool has_numbers = true;       // in its logit rows; otherwise nothing can be made of them
     size_t scored_by(int row) const { return static_cast<size_t>(scored.begin + row - first_row); }
     int n_logit_rows() const { return scored.size() + (logit_row >= 0); }
   };

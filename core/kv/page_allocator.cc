@@ -101,6 +101,10 @@ void PageAllocator::publish(const PageLease& lease, int index, ContentId content
   p.content = content;
 }
 
+void PageAllocator::forget(const PageLease& lease) {
+  for (const int page : lease.pages()) forget_content(pages_[page]);
+}
+
 void PageAllocator::forget_content(Page& page) {
   const auto held = by_content_.find(page.content);
   if (held != by_content_.end() && &pages_[held->second.page] == &page) by_content_.erase(held);

@@ -59,6 +59,7 @@ class PageAllocator {
 
   // Page `index` of a lease holds that, whole, and will not change any more.
   void publish(const PageLease& lease, int index, ContentId content);
+  void forget(const PageLease& lease);  // what its pages hold is not to be found any more
 
   int n_pages() const { return static_cast<int>(pages_.size()); }
   int n_free() const { return static_cast<int>(blank_.size() + kept_.size()); }

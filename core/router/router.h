@@ -151,10 +151,11 @@ class Router {
     Instant progress;            // something last came of the attempt
     std::optional<Route> route;  // nullopt: waits
     enum class Stage { waiting, reserving, prefilling, decoding } stage = Stage::waiting;
-    std::vector<int> told;        // tokens of all attempts
-    int n_of_attempt = 0;         // tokens of this attempt
-    int n_to_prefill = 0;         // prompt tokens that this attempt has to compute yet
-    std::optional<Route> failed;  // the last attempt's
+    std::optional<StreamId> made_no_numbers;  // of an attempt: to blame if another group does
+    std::vector<int> told;                    // tokens of all attempts
+    int n_of_attempt = 0;                     // tokens of this attempt
+    int n_to_prefill = 0;                     // prompt tokens that this attempt has to compute yet
+    std::optional<Route> failed;              // the last attempt's
     std::set<StreamId> failed_prefills;
     bool same_pair_tried = false;
     std::string why_failed;
@@ -194,6 +195,7 @@ class Router {
   void fail_drained();
   std::string drained_for(const Served& served) const;
   void blame(const Served& served);
+  void blame_for_no_numbers(const Served& served);
   Request rest_of(const Served& served) const;
   void release(Served& served);
   Served* current(StreamId stream, const wire::Attempt& attempt);  // nullptr: stale, or not for it to say

@@ -67,6 +67,12 @@ void Router::blame(const Served& served) {
   if (!served.route->colocated()) fleet_.failed(served.route->prefill);
 }
 
+// Others make numbers of what it made none of.
+void Router::blame_for_no_numbers(const Served& served) {
+  const StreamId one = *served.made_no_numbers;
+  if (one != served.route->prefill && one != served.route->decode) fleet_.failed(one);
+}
+
 void Router::on(StreamId stream, const wire::Failed& m) {
   Served* served = current(stream, m.attempt);
   if (!served) return;
@@ -76,6 +82,13 @@ void Router::on(StreamId stream, const wire::Failed& m) {
   if (m.cause == wire::Cause::pair && !served->route->colocated())
     fleet_.pairs().broke(served->route->prefill, served->route->decode, m.why);
   if (m.cause == wire::Cause::transfer) blame(*served);
+  if (m.cause == wire::Cause::numbers) {
+    // The group may have damaged memory; or the model is damaged, or the request at fault: then no other makes more of
+    // it.
+    if (served->made_no_numbers) return fail(m.attempt.request, Fault::service, m.why);
+    served->made_no_numbers = stream;
+    served->same_pair_tried = true;
+  }
   retry(*served, m.why);
 }
 
@@ -170,6 +183,7 @@ void Router::on(StreamId stream, const wire::Tokens& m) {
     served->stage = Served::Stage::decoding;
     fleet_.prefilled(*served->route, std::exchange(served->n_to_prefill, 0));
     fleet_.succeeded(*served->route);
+    if (served->made_no_numbers) blame_for_no_numbers(*served);
     rules_.milestones.reach("token");
     const uint64_t before = account.bill.kv_bytes;
     if (served->told.empty()) {

@@ -19,7 +19,7 @@
 
 namespace ferry::wire {
 
-constexpr uint32_t kVersion = 6;  // of these messages and of links'; groups and router must agree
+constexpr uint32_t kVersion = 7;  // of these messages and of links'; groups and router must agree
 
 enum class Role : uint8_t { prefill, decode, mixed, kLast = mixed };
 
@@ -316,7 +316,8 @@ enum class Cause : uint8_t {
   deadline,  // it ran out of time
   transfer,  // its KV did not arrive, or not as it was sent
   pair,      // the other group of the pair is not there
-  kLast = pair
+  numbers,   // the model made no numbers of it
+  kLast = numbers
 };
 struct Failed {
   Attempt attempt;

@@ -1,7 +1,9 @@
 // A whole group on one route: scheduler, model, sampling and tensor parallelism together.
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 
 #include "core/engine/member.h"
@@ -40,6 +42,7 @@ std::vector<Request> requests(int n, unsigned seed, int n_vocab) {
 
 struct Told {
   std::vector<Token> prompt, answer;
+  std::string error;  // empty: none
 };
 
 // Serves all requests at once on a group of threads; every page is free at the end.
@@ -65,8 +68,8 @@ std::map<RequestId, Told> told(const ModelFile& file, const Setting& setting, co
       member.leader().turn();
       for (const auto& message : member.engine().take_to_router()) router.message(0, message);
       for (const RequestEvent& e : router.take_events()) {
-        EXPECT_EQ(e.error, "");
         Told& of = result[e.id];
+        of.error = e.error;
         of.answer.insert(of.answer.end(), e.tokens.begin(), e.tokens.end());
         of.prompt.insert(of.prompt.end(), e.prompt_logprobs.begin(), e.prompt_logprobs.end());
         n_over += e.last();
@@ -84,6 +87,7 @@ using Answers = std::map<RequestId, std::vector<int>>;
 Answers answers(const ModelFile& file, const Setting& setting, const std::vector<Request>& all) {
   Answers ids;
   for (const auto& [id, one] : told(file, setting, all)) {
+    EXPECT_EQ(one.error, "");
     for (const Token& token : one.answer) ids[id].push_back(token.id);
   }
   return ids;
@@ -158,6 +162,32 @@ TEST(Colocated, APromptsLogprobsAreThoseThatItsTokensHadAsAnAnswer) {
         EXPECT_NEAR(again.logprob, generated[i].logprob, 1e-4);
         ASSERT_EQ(again.top.size(), 3u);
         EXPECT_EQ(again.top[0].id, generated[i].top[0].id);
+      }
+    }
+  }
+}
+
+// An embedding of NaN: what has that token in its prompt has no numbers, others are as they were.
+TEST(Colocated, ARequestWithoutNumbersFailsAlone) {
+  constexpr int kBroken = 200;
+  GgufContent content = tiny_model();
+  const auto embedding = std::ranges::find(content.tensors, "token_embd.weight", &TensorContent::name);
+  const size_t row_bytes = embedding->data.size() / 320;
+  std::fill_n(embedding->data.begin() + static_cast<std::ptrdiff_t>(kBroken * row_bytes), row_bytes, std::byte{0xff});
+  const TinyFile file(content);
+  std::vector<Request> all = requests(12, 23, kBroken);
+  for (Request& r : all) r.prompt.resize(20, 7);
+  for (size_t i = 0; i < all.size(); i += 2) all[i].prompt[15] = kBroken;
+  all[2].prompt_logprobs = true;
+  for (const int tp : {1, 3}) {
+    const std::map<RequestId, Told> got = told(*file, {.tp = tp}, all);
+    for (size_t i = 0; i < all.size(); ++i) {
+      const Told& one = got.at(all[i].id);
+      if (i % 2 == 0) {
+        EXPECT_THAT(one.error, testing::HasSubstr("group only computed no numbers (NaN) after "));
+      } else {
+        EXPECT_EQ(one.error, "");
+        EXPECT_EQ(one.answer.size(), static_cast<size_t>(all[i].max_tokens));
       }
     }
   }

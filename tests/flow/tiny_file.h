@@ -10,8 +10,8 @@ namespace ferry {
 
 class TinyFile {
  public:
-  explicit TinyFile(const TinyModel& model = {})
-      : bytes_(gguf_bytes(tiny_model(model))), file_(GgufFile("tiny", bytes_)) {}
+  explicit TinyFile(const TinyModel& model = {}) : TinyFile(tiny_model(model)) {}
+  explicit TinyFile(const GgufContent& content) : bytes_(gguf_bytes(content)), file_(GgufFile("tiny", bytes_)) {}
   const ModelFile& operator*() const { return file_; }
 
  private:

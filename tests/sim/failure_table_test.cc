@@ -1,5 +1,6 @@
 // What each side does when one thing fails: the failure table of the handoff, row by row.
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -118,6 +119,24 @@ TEST_F(FailureTable, APutThatFailsEndsItsPairAndAnotherPrefillGroupServes) {
     for (const Account::Retry& retry : answer(id).account.retries) EXPECT_NE(retry.why, "");
   }
   EXPECT_GT(router().router().counters().retries[0] + router().router().counters().retries[1], 0u);
+  expect_rest_within(seconds(1));
+}
+
+TEST_F(FailureTable, AGroupWithoutNumbersIsNotMissed) {
+  begin(FaultKind::blank, kP0, kP0, seconds(20), 1);
+  for (int i = 0; i < 8; ++i) {
+    const RequestId id = ask(20 + i, 4);
+    expect_served(id);
+    EXPECT_EQ(answer(id).account.prefill, "p1");
+  }
+  expect_rest_within(seconds(1));
+}
+
+TEST_F(FailureTable, WhatNoGroupMakesNumbersOfFailsAndLeavesNothingBehind) {
+  for (const Host h : {kP0, kP1, kD0, kD1}) begin(FaultKind::blank, h, h, seconds(20), 1);
+  const RequestId id = ask(20, 4);
+  ASSERT_TRUE(world.wait_for([&] { return !answer(id).error.empty(); }, seconds(1)));
+  EXPECT_THAT(answer(id).error, testing::HasSubstr("no numbers"));
   expect_rest_within(seconds(1));
 }
 

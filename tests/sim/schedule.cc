@@ -114,6 +114,16 @@ void add_message_storm(Random& random, const Schedule& schedule, std::vector<Fau
   }
 }
 
+void add_blanks(Random& random, const Schedule& schedule, std::vector<Fault>& faults) {
+  const Host a = random.below(schedule.router());
+  faults.push_back({.kind = FaultKind::blank,
+                    .at = random.between(Duration{}, kStorm / 2),
+                    .lasts = random.between(milliseconds(5), kStorm),
+                    .a = a,
+                    .b = a,
+                    .severity = random.between(1, 10) * 0.1});
+}
+
 std::vector<Fault> faults_of(Random& random, const Schedule& schedule) {
   std::vector<Fault> faults(random.chance(0.1) ? 0 : random.between(1, 5));
   for (Fault& fault : faults) fault = fault_of(random, schedule);
@@ -121,6 +131,7 @@ std::vector<Fault> faults_of(Random& random, const Schedule& schedule) {
   if (schedule.verify != Verify::all)
     std::erase_if(faults, [](const Fault& f) { return f.kind == FaultKind::corrupt; });
   if (random.chance(0.15)) add_message_storm(random, schedule, faults);
+  if (random.chance(0.15)) add_blanks(random, schedule, faults);
   std::sort(faults.begin(), faults.end(), [](const Fault& a, const Fault& b) { return a.at < b.at; });
   return faults;
 }
@@ -132,7 +143,7 @@ const char* name_of(wire::Role role) {
 const char* name_of(FaultKind kind) {
   static constexpr const char* kNames[] = {"crash", "crash for ever", "pause",   "partition", "slow",
                                            "lose",  "repeat",         "reorder", "garble",    "break stream",
-                                           "fail",  "alter",          "corrupt"};
+                                           "fail",  "alter",          "corrupt", "blank"};
   return kNames[static_cast<int>(kind)];
 }
 
@@ -168,7 +179,8 @@ Schedule schedule_of(uint64_t seed) {
 
 std::string in_words(const Fault& fault, const Schedule& schedule) {
   const auto host = [&](Host h) { return h == schedule.router() ? std::string("router") : schedule.groups[h].name; };
-  const bool one_host = fault.kind <= FaultKind::pause || fault.kind == FaultKind::break_stream;
+  const bool one_host =
+      fault.kind <= FaultKind::pause || fault.kind == FaultKind::break_stream || fault.kind == FaultKind::blank;
   return str(name_of(fault.kind), " ", host(fault.a), one_host ? "" : "–" + host(fault.b), " at ", ms_of(fault.at),
              " for ", ms_of(fault.lasts), ", severity ", fault.severity);
 }

@@ -46,6 +46,7 @@ enum class FaultKind : uint8_t {
   fail,           // `severity` of the puts from `a` to `b` fail
   alter,          // `severity` of the prompts on their way from the router to `a` change a token
   corrupt,        // `severity` of the puts from `a` to `b` land with a wrong bit
+  blank,          // `severity` of the rows of logits of `a` have no number
 };
 
 struct Fault {

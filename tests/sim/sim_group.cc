@@ -1,6 +1,7 @@
 #include "tests/sim/sim_group.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "core/base/codec.h"
 #include "core/base/error.h"
@@ -161,6 +162,10 @@ void SimGroup::finish() {
     digests.push_back(std::move(result.receipts.back().digests));
   }
   result.digests = merged(digests, step_->batch);
+  for (RowDigest& digest : result.digests) {
+    if (!around_.weather.strikes(FaultKind::blank, process_.host(), process_.host())) continue;
+    for (Candidate& candidate : digest.best) candidate.logit = -std::numeric_limits<float>::infinity();
+  }
   const std::vector<int> asked = engine_.choose(result.digests);
   if (!asked.empty() && !step_->batch.may_ask) throw Violation(str(plan_.name, " asks for logits that nobody keeps"));
   const bool last = step_->last;

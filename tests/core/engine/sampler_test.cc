@@ -2,9 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <optional>
 #include <random>
 
+#include "core/engine/draw.h"
 #include "tests/support/made_up_digests.h"
 
 namespace ferry {
@@ -86,6 +89,65 @@ TEST(Sampler, WhatIsNoNumberIsNeverChosen) {
   }
 }
 
+// ---- draws
+
+template <class T>
+T one_of(std::mt19937& random, std::initializer_list<T> values) {
+  return values.begin()[random() % values.size()];
+}
+
+// As draw.h says it, with everything sorted. Nullopt: the point is so near to the border of two tokens that the order
+// of a sum decides.
+std::optional<int> plainly_drawn(const std::vector<float>& logits, const Sampling& sampling, double point) {
+  std::vector<Candidate> all;
+  for (size_t i = 0; i < logits.size(); ++i) all.push_back({static_cast<int>(i), logits[i]});
+  std::ranges::sort(all, better);
+  if (sampling.top_k > 0) all.resize(std::min(all.size(), static_cast<size_t>(sampling.top_k)));
+  std::vector<double> widths;
+  double sum = 0;
+  for (const Candidate& c : all) {
+    const double width = std::exp((static_cast<double>(c.logit) - all[0].logit) / sampling.temperature);
+    if (width < sampling.min_p) break;
+    widths.push_back(width);
+    sum += width;
+  }
+  double kept = 0;
+  for (size_t i = 0; i < widths.size(); ++i) {
+    kept += widths[i];
+    if (std::abs(kept - sampling.top_p * sum) < 1e-12 * sum && sampling.top_p < 1) return std::nullopt;
+    if (kept >= sampling.top_p * sum) widths.resize(i + 1);
+  }
+  double left = point * kept;
+  for (size_t i = 0; i < widths.size(); ++i) {
+    left -= widths[i];
+    if (std::abs(left) < 1e-12 * sum) return std::nullopt;
+    if (left < 0) return all[i].id;
+  }
+  return std::nullopt;
+}
+
+TEST(Sampler, ADrawIsTheOneOfAllTokensSorted) {
+  int n_drawn = 0;
+  for (unsigned seed = 0; seed < 3000; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    std::mt19937 random(seed);
+    std::vector<float> logits(1 + random() % one_of(random, {3, 300, 5000}));
+    std::normal_distribution<float> normal(0, one_of(random, {0.1f, 2.0f}));
+    const bool coarse = random() % 4 == 0;
+    for (float& logit : logits) logit = coarse ? std::round(normal(random)) : normal(random);
+    const Sampling sampling = {.temperature = one_of(random, {0.1f, 1.0f, 3.0f}),
+                               .top_k = one_of(random, {0, 0, 1, 40, 700}),
+                               .top_p = one_of(random, {1.0f, 0.999f, 0.9f, 0.01f}),
+                               .min_p = one_of(random, {0.0f, 0.0f, 0.05f})};
+    const double point = std::uniform_real_distribution(0.0, 1.0)(random);
+    const std::optional<int> want = plainly_drawn(logits, sampling, point);
+    if (!want) continue;
+    ASSERT_EQ(drawn_from(logits, sampling, point), *want);
+    ++n_drawn;
+  }
+  EXPECT_GT(n_drawn, 2500);
+}
+
 // ---- from digests
 
 // Of one row of logits, cut for that many ranks. Sums are off by `error`, relative.
@@ -100,11 +162,6 @@ RowDigest digest_of(const std::vector<float>& logits, int n_ranks, const DigestN
     for (float& sum : parts.back().sums) sum = static_cast<float>(sum * (1 + error));
   }
   return merged(parts, batch)[0];
-}
-
-template <class T>
-T one_of(std::mt19937& random, std::initializer_list<T> values) {
-  return values.begin()[random() % values.size()];
 }
 
 std::vector<float> random_logits(std::mt19937& random) {
@@ -125,8 +182,20 @@ Request random_request(std::mt19937& random, int n_vocab) {
   sampling.top_k = one_of(random, {0, 0, 0, 1, 20, 63, 64, 100});
   sampling.top_p = one_of(random, {1.0f, 1.0f, 0.95f, 0.9f, 0.3f});
   sampling.min_p = one_of(random, {0.0f, 0.0f, 0.0f, 0.02f, 0.3f});
-  if (random() % 8 == 0) sampling.presence_penalty = 1;
+  if (random() % 8 == 0) sampling.presence_penalty = one_of(random, {1.0f, 0.1f, -0.5f});
+  if (random() % 8 == 0) sampling.frequency_penalty = one_of(random, {1.0f, 0.1f, -0.5f});
+  if (random() % 8 == 0) sampling.repetition_penalty = one_of(random, {1.1f, 1.5f, 0.9f});
+  while (random() % 8 == 0)
+    sampling.logit_bias.push_back(
+        {.id = static_cast<int>(random() % 400), .bias = one_of(random, {-100.0f, -1.0f, 0.0f, 2.0f})});
   return request;
+}
+
+// The prompt's one, and some that were generated.
+std::vector<int> random_tokens(std::mt19937& random, int n_vocab) {
+  std::vector<int> tokens(1 + random() % one_of(random, {3, 50, 200}));
+  for (int& token : tokens) token = static_cast<int>(random() % static_cast<unsigned>(n_vocab));
+  return tokens;
 }
 
 void expect_same(const Token& got, const Token& want) {
@@ -146,7 +215,8 @@ TEST(Sampler, ADigestGivesTheTokenOfWholeLogitsOrNone) {
     std::mt19937 random(seed);
     const std::vector<float> logits = random_logits(random);
     const Request request = random_request(random, static_cast<int>(logits.size()));
-    const std::vector<int> tokens = {0, 1}, ends = logits.size() > 6 ? std::vector<int>{kEnd, 6} : std::vector<int>{};
+    const std::vector<int> tokens = random_tokens(random, static_cast<int>(logits.size())),
+                           ends = logits.size() > 6 ? std::vector<int>{kEnd, 6} : std::vector<int>{};
     const DigestNeeds needs = needs_of(request, tokens, ends);
     const Token want = next_token(logits, request, tokens, ends);
     for (int n_ranks = 1; n_ranks <= std::min<int>(4, static_cast<int>(logits.size())); ++n_ranks) {
@@ -217,6 +287,34 @@ TEST(Sampler, ADigestDoesNotDecideWhatItsSumsAreNotExactEnoughFor) {
   EXPECT_FALSE(token_at(low).has_value());
   EXPECT_FALSE(token_at(high).has_value());
   EXPECT_TRUE(token_at(low - 1e-2f).has_value());
+}
+
+TEST(Sampler, WhatLowersLogitsIsChosenFromADigest) {
+  for (unsigned seed = 0; seed < 300; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    std::mt19937 random(seed);
+    std::vector<float> logits(1000);
+    for (float& logit : logits) logit = std::normal_distribution<float>(0, 3)(random);
+    Request request = {.prompt = {0}};
+    request.sampling = {.temperature = one_of(random, {0.0f, 1.0f}),
+                        .top_k = 20,
+                        .seed = seed,
+                        .presence_penalty = 0.5f,
+                        .frequency_penalty = 0.5f,
+                        .repetition_penalty = 1.2f,
+                        .logit_bias = {{.id = 5, .bias = -100}}};
+    std::vector<int> tokens(20);  // each may change twice, as repeated and as generated
+    for (int& token : tokens)
+      token =
+          static_cast<int>(std::ranges::max_element(logits) - logits.begin()) - 10 + static_cast<int>(random() % 20);
+    for (int& token : tokens) token = std::clamp(token, 0, 999);
+    const std::vector<int> ends = {kEnd};
+    const DigestNeeds needs = needs_of(request, tokens, ends);
+    EXPECT_FALSE(needs.may_ask);
+    const auto got = next_token(digest_of(logits, 3, needs), request, tokens, ends);
+    ASSERT_TRUE(got.has_value());
+    EXPECT_EQ(got->id, next_token(logits, request, tokens, ends).id);
+  }
 }
 
 TEST(Sampler, OneGreedyTokenNeedsTheBestAlone) {

@@ -100,6 +100,21 @@ TEST(PageAllocator, PublishedContentIsSharedAndStaysUntilItsPageIsNeeded) {
   EXPECT_EQ(allocator.lease(1, contents)->n_found(), 0) << "leased for something else since";
 }
 
+TEST(PageAllocator, ForgottenContentIsNotFoundAnyMore) {
+  PageAllocator allocator(8);
+  auto lease = allocator.lease(2);
+  allocator.publish(*lease, 0, 11);
+  allocator.publish(*lease, 1, 12);
+  const std::vector<ContentId> contents = {11, 12};
+  const auto shared = allocator.lease(2, contents);
+  ASSERT_EQ(shared->n_found(), 2);
+  allocator.forget(*shared);
+  EXPECT_EQ(allocator.lease(2, contents)->n_found(), 0);
+  *lease = {};
+  EXPECT_EQ(allocator.lease(2, contents)->n_found(), 0) << "nor when who computed it is done";
+  EXPECT_EQ(allocator.n_free(), 6);
+}
+
 TEST(PageAllocator, ARunOfContentIsFoundOnlyFromItsBeginning) {
   PageAllocator allocator(4);
   const auto lease = allocator.lease(2);

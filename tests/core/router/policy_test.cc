@@ -180,6 +180,41 @@ TEST_F(Policy, AGroupThatFailsAllTheTimeIsLeftAloneAndThenProbed) {
   EXPECT_EQ(router.n_waiting(), 1) << "one of the two: a single probe";
 }
 
+TEST_F(Policy, AGroupThatMakesNoNumbersOfWhatOthersServeIsLeftAlone) {
+  another_prefill();
+  int n_failed = 0;
+  for (RequestId id = 1; id <= 40; ++id) {
+    ask(id, {static_cast<int>(id)});
+    if (prefill_of(id) == kP0) {
+      ASSERT_LT(n_failed, Breaker::kMostFailures) << "it is left alone";
+      router.message(kP0, wire::Failed{.attempt = attempt(id, 1), .cause = wire::Cause::numbers, .why = "no numbers"});
+      router.tick();
+      ASSERT_EQ(prefill_of(id, 2), kP1);
+      ++n_failed;
+    }
+    serve(id, router.request(id)->account.attempts);
+  }
+  EXPECT_EQ(n_failed, Breaker::kMostFailures);
+  EXPECT_EQ(state("p0"), GroupState::failing);
+  EXPECT_EQ(state("p1"), GroupState::ready);
+  EXPECT_THAT(failures(), ElementsAre());
+}
+
+TEST_F(Policy, WhatNobodyMakesNumbersOfIsNobodysFault) {
+  another_prefill();
+  for (RequestId id = 1; id <= 2 * Breaker::kMostFailures; ++id) {
+    ask(id, {1});
+    for (int n = 1; n <= 2; ++n) {
+      router.message(prefill_of(id, n),
+                     wire::Failed{.attempt = attempt(id, n), .cause = wire::Cause::numbers, .why = "no numbers"});
+      router.tick();
+    }
+  }
+  EXPECT_EQ(failures().size(), static_cast<size_t>(2 * Breaker::kMostFailures));
+  EXPECT_EQ(state("p0"), GroupState::ready);
+  EXPECT_EQ(state("p1"), GroupState::ready);
+}
+
 TEST_F(Policy, OneThatServesIsTrustedAgain) {
   ask(1, {1});
   for (int n = 1; n < Breaker::kMostFailures; ++n) fail_transfer(1, n);

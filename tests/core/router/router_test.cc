@@ -51,6 +51,25 @@ TEST_F(TwoByTwo, WhatComesTwiceOrLateOrFromElsewhereIsNotTold) {
   EXPECT_EQ(router.counters().refused, 1u);
 }
 
+TEST_F(TwoByTwo, WhatAGroupMadeNoNumbersOfIsTriedOnceMoreElsewhere) {
+  submit(1);
+  another_prefill();
+  const auto fail = [&](StreamId stream, int n) {
+    router.message(stream, wire::Failed{.attempt = attempt(1, n), .cause = wire::Cause::numbers, .why = "no numbers"});
+    router.tick();
+  };
+  reserved(kD0, 1, 1);
+  fail(kP0, 1);
+  EXPECT_TRUE(router.take_events().empty());
+  reserved(kD0, 1, 2);
+  EXPECT_EQ(sent<wire::Prefill>(kP1).size(), 1u) << "elsewhere";
+  fail(kP1, 2);
+  const auto events = router.take_events();
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_THAT(events[0].error, HasSubstr("no numbers"));
+  EXPECT_EQ(events[0].fault, Fault::service);
+}
+
 TEST_F(TwoByTwo, TheLadderIsTheSamePairThenAnotherPrefillGroupThenTheDecodeGroupAlone) {
   submit(1);
   another_prefill();
