@@ -21,5 +21,7 @@ LayerSlices slices_of(const LayerTensors& layer, int head_dim, const TpSlice& sl
 
 // Bytes of all matrices of a rank, as the file has them: what a device makes of them takes about as much.
 size_t weight_bytes_of(const ModelTensors& tensors, const ModelConfig& config, const TpSlice& slice);
+// The same where what is multiplied with becomes bf16; a table that is only an embedding stays as the file has it.
+size_t bf16_weight_bytes_of(const ModelTensors& tensors, const ModelConfig& config, const TpSlice& slice);
 
 }  // namespace ferry

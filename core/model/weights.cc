@@ -63,7 +63,7 @@ ModelWeights load_weights(const ModelTensors& tensors, const ModelConfig& config
   ModelWeights w;
   w.output = ops.prepare(rows_of(tensors.output, slice.vocab));
   if (tensors.embedding.data != tensors.output.data)
-    w.own_embedding = ops.prepare(rows_of(tensors.embedding, slice.vocab));
+    w.own_embedding = ops.prepare_table(rows_of(tensors.embedding, slice.vocab));
   w.output_norm = vector_of(tensors.output_norm, ops.device());
   for (const LayerTensors& layer : tensors.layers) w.layers.push_back(load_layer(layer, config.head_dim, slice, ops));
   return w;

@@ -173,6 +173,8 @@ class Ops {
 
   // At load, not in a step.
   virtual std::unique_ptr<Weight> prepare(const MatrixSlice& slice) = 0;
+  // The same for a table that is not multiplied with: embed() alone reads rows of it.
+  virtual std::unique_ptr<Weight> prepare_table(const MatrixSlice& slice) { return prepare(slice); }
   virtual std::unique_ptr<RepeatedSteps> repeated_steps(const StepForm& most) = 0;  // these Ops outlive them
 
   virtual void embed(const Embed& p) = 0;

@@ -4,6 +4,7 @@
 
 #include "core/base/check.h"
 #include "core/base/error.h"
+#include "kernels/cuda/bf16_weight.h"
 #include "kernels/cuda/cuda_device.h"
 #include "kernels/cuda/launches.h"
 #include "kernels/cuda/matmul.h"
@@ -30,7 +31,7 @@ class CudaOps final : public Ops {
  public:
   explicit CudaOps(const CudaSettings& settings)
       : card_(usable_card(settings.card)),
-        products_(settings.products),
+        settings_(settings),
         multiplier_(settings, device_, stream_),
         attention_scratch_(device_, settings.attention_scratch_bytes / sizeof(float)),
         top_scratch_(device_, kTopScratchFloats) {}
@@ -39,9 +40,16 @@ class CudaOps final : public Ops {
   Device& device() override { return device_; }
 
   std::unique_ptr<Weight> prepare(const MatrixSlice& slice) override {
-    auto weight = std::make_unique<PlanarWeight>(slice, device_);
+    const bool is_made_bf16 = settings_.weights == Weights::bf16 && slice.whole.type != TensorType::bf16;
+    // Parts of half the scratch memory: the half for dequantized weights, which bf16 weights leave free.
+    auto weight = is_made_bf16 ? bf16_weight(slice, settings_.product_scratch_bytes / 2, device_, stream_)
+                               : std::make_unique<PlanarWeight>(slice, device_);
     multiplier_.announce(weight->view());
     return weight;
+  }
+  // As the file has it: looking a row up is no slower for that, and it keeps its bits.
+  std::unique_ptr<Weight> prepare_table(const MatrixSlice& slice) override {
+    return std::make_unique<PlanarWeight>(slice, device_);
   }
 
   std::unique_ptr<RepeatedSteps> repeated_steps(const StepForm& most) override {
@@ -54,7 +62,7 @@ class CudaOps final : public Ops {
   void rotate_and_store(const RotateAndStore& p) override { launch_rotate_and_store(p, stream_); }
   void attention(const Attention& p) override {
     launch_attention(p,
-                     {.products = products_,
+                     {.products = settings_.products,
                       .partial = attention_scratch_.data(),
                       .n_floats = attention_scratch_.size(),
                       .n_multiprocessors = n_multiprocessors_,
@@ -85,7 +93,7 @@ class CudaOps final : public Ops {
 
  private:
   const std::string card_;
-  const Products products_;
+  const CudaSettings settings_;
   const int n_multiprocessors_ = n_multiprocessors();
   const size_t most_shared_bytes_ = most_shared_bytes();
   CudaDevice device_;

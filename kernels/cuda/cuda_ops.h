@@ -11,13 +11,18 @@
 
 namespace ferry {
 
-// How activations enter products on the tensor cores: whole, as three terms of bf16, or rounded to one. Weights keep
-// all their bits, and sums are f32, in both.
+// How activations enter products on the tensor cores: whole, as three terms of bf16, or rounded to one. Sums are f32 in
+// both.
 enum class Products : uint8_t { f32, bf16 };
+
+// What matrices are kept as: the codes and scales of the file, or bf16, which they are rounded to once, when they are
+// prepared. bf16 is larger, and what products of many rows need not be given anew each time.
+enum class Weights : uint8_t { file, bf16 };
 
 struct CudaSettings {
   int card = 0;
   Products products = Products::bf16;
+  Weights weights = Weights::file;
   size_t product_scratch_bytes = size_t{256} << 20;   // for many rows; less costs speed only
   size_t attention_scratch_bytes = size_t{64} << 20;  // for contexts that blocks share out; less costs speed only
 };

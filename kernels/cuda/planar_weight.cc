@@ -4,23 +4,22 @@
 #include <cstring>
 #include <functional>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "kernels/cpu/block_parts.h"
 
 namespace ferry::cuda {
-namespace {
-
-constexpr size_t kAlignment = 256;  // of each array
 
 WeightView shape_of(const MatrixSlice& slice) {
+  constexpr int kWhole = 4 * kGroupColumns;  // in every format: dequantized rows are those of a bf16 weight
   const TensorType type = slice.whole.type;
   const PackedFormat form = form_of(type);
   const int block = form.kind == ScaleKind::plain ? 1 : form.group_columns();
   const int skipped = slice.col_begin / block * block;
   const int n_columns = parts_of(slice.col_end - skipped, block) * block;
   const StepShape step = step_of(type);
-  const int n_steps = parts_of(n_columns, step.n_columns());
+  const int n_steps = parts_of(n_columns, kWhole) * (kWhole / step.n_columns());
   return {.type = type,
           .n_rows = slice.n_rows(),
           .n_cols = slice.n_cols(),
@@ -29,6 +28,10 @@ WeightView shape_of(const MatrixSlice& slice) {
           .n_groups = n_steps * step.n_groups,
           .first_col = slice.col_begin - skipped};
 }
+
+namespace {
+
+constexpr size_t kAlignment = 256;  // of each array
 
 // Where one row's part of a group goes.
 struct Place {
@@ -214,6 +217,12 @@ PlanarWeight::PlanarWeight(const MatrixSlice& slice, Device& device) : view_(sha
   fill(slice, view_, arrays);
   memory_ = DeviceArray<std::byte>(device, arrays.bytes());
   arrays.point_into(memory_.data(), view_);
+}
+
+PlanarWeight::PlanarWeight(const WeightView& bf16_shape, DeviceArray<std::byte> values)
+    : view_(bf16_shape), memory_(std::move(values)) {
+  view_.steps = memory_.data();
+  view_.block_scales = memory_.data() + memory_.size();
 }
 
 }  // namespace ferry::cuda

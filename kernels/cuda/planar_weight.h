@@ -1,7 +1,8 @@
 #pragma once
 // How a matrix lies on a card: the codes and scales of its file, about as many bytes, in the order in which a warp
 // multiplies them. A tile is 16 rows; a group 32 columns, from the file's block that holds the slice's first column; a
-// step what a warp takes of a tile at once: four groups (of f32 two), contiguous, in whole pieces of 16 bytes.
+// step what a warp takes of a tile at once: four groups (of f32 two), contiguous, in whole pieces of 16 bytes. Columns
+// are padded to 128, in every format, and rows to 16, with zeros.
 //
 // Lane l of a warp has, with g = l / 4 and t = l % 4, of rows g and g + 8 of a tile the columns 4t … 4t + 3 and
 // 16 + 4t … 16 + 4t + 3 of a group: four pairs of neighbours, two for each of its products of 16 columns.
@@ -137,10 +138,14 @@ struct WeightView {
   int first_col = 0;  // in the first group
 };
 
+WeightView shape_of(const MatrixSlice& slice);  // without memory
+
 class PlanarWeight final : public Weight {
  public:
   // The device outlives it.
   PlanarWeight(const MatrixSlice& slice, Device& device);
+  // Of values that are there: bf16 [n_tiles · 16][n_steps · 128].
+  PlanarWeight(const WeightView& bf16_shape, DeviceArray<std::byte> values);
 
   int n_rows() const override { return view_.n_rows; }
   int n_cols() const override { return view_.n_cols; }

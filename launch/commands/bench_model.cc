@@ -223,8 +223,8 @@ int run(const BenchOptions& options) {
                             .max_rows = std::max(options.config.scheduling.max_batch_tokens, most(options.batch)),
                             .page_tokens = options.config.kv.page_tokens,
                             .dtype = options.config.kv.dtype};
-  CardNeed need =
-      card_need(file, {.max_rows = shape.max_rows, .max_logit_rows = shape.max_sequences}, host.size(), host.rank());
+  CardNeed need = card_need(file, {.max_rows = shape.max_rows, .max_logit_rows = shape.max_sequences},
+                            options.config.cuda.weights, host.size(), host.rank());
   need.kv = ModelBench::kv_memory(file, shape, host);
   RankCompute compute(options.config, host, {.ranks = own.ranks_on_this_host(), .card_turn = own.local_rank()}, need);
   Communicator& group = compute.group();

@@ -75,7 +75,7 @@ int run(const GenerateOptions& options) {
   const TextModel text(file, config.chat_format);
   const GroupSettings settings = settings_of(config, options.group, text.end_tokens());
   RankCompute compute(config, host, {.ranks = own.ranks_on_this_host(), .card_turn = own.local_rank()},
-                      card_need(file, settings, host.size(), host.rank()));
+                      card_need(file, settings, config.cuda.weights, host.size(), host.rank()));
   const size_t kv_bytes = kv_plan(file, settings.kv, host.size()).bytes(host.rank());
   if (!compute.on_card()) require_room(host_memory(), kv_bytes, own.ranks_on_this_host());
   const DeviceArray<std::byte> kv(compute.ops().device(), kv_bytes);

@@ -66,6 +66,12 @@ void check_groups(const ClusterConfig& config) {
   }
 }
 
+void check_cuda(const ClusterConfig& config) {
+  if (config.cuda.weights == CudaConfig::Weights::file || config.cuda.products == CudaConfig::Products::bf16) return;
+  throw Error(config.source.place("cuda.weights") +
+              ": cuda.weights: bf16 rounds weights, and cuda.products: f32 is there to round nothing; use one of them");
+}
+
 std::filesystem::path find_model(const ClusterConfig& config, const std::filesystem::path& yaml) {
   const std::filesystem::path beside = std::filesystem::absolute(yaml).parent_path() / config.model;
   const std::filesystem::path here = std::filesystem::absolute(config.model);
@@ -113,6 +119,7 @@ ClusterConfig parse_cluster(const std::string& text, const std::string& file, co
   for (const std::string& one : overrides) apply(one, root);
   YamlReader(root, "", config.source).read(config);
   check_groups(config);
+  check_cuda(config);
   return config;
 }
 
@@ -121,6 +128,7 @@ void apply_overrides(ClusterConfig& config, const Overrides& overrides) {
   for (const std::string& one : overrides) apply(one, root);
   config.source.file = "--set";
   YamlReader(root, "", config.source).read_some(config);
+  check_cuda(config);
 }
 
 ClusterConfig load_cluster(const std::filesystem::path& path, const Overrides& overrides) {

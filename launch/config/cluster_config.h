@@ -37,9 +37,11 @@ struct KvConfig {
 // Of ranks that compute on CUDA cards.
 struct CudaConfig {
   enum class Products { bf16, f32 };
+  enum class Weights { file, bf16 };
   enum class AllReduce { automatic, ipc, nccl, host };
 
   Products products = Products::bf16;           // what of an activation enters a product
+  Weights weights = Weights::file;              // what matrices are kept as
   Switch share_cards = Switch::off;             // ranks may compute on one card by turns
   AllReduce all_reduce = AllReduce::automatic;  // what the ranks of a group may add up by
 
@@ -169,6 +171,7 @@ constexpr std::array<std::string_view, 4> names_of(ClusterConfig::Compute) {
   return {"auto", "reference", "cpu", "cuda"};
 }
 constexpr std::array<std::string_view, 2> names_of(CudaConfig::Products) { return {"bf16", "f32"}; }
+constexpr std::array<std::string_view, 2> names_of(CudaConfig::Weights) { return {"file", "bf16"}; }
 constexpr std::array<std::string_view, 4> names_of(CudaConfig::AllReduce) { return {"auto", "ipc", "nccl", "host"}; }
 constexpr std::array<std::string_view, 3> names_of(GroupConfig::Role) { return {"prefill", "decode", "mixed"}; }
 constexpr std::array<std::string_view, 5> names_of(LinkConfig::Transport) {

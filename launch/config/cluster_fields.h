@@ -31,6 +31,7 @@ void fields(Visitor& key, KvConfig& c) {
 template <class Visitor>
 void fields(Visitor& key, CudaConfig& c) {
   key("products", c.products);
+  key("weights", c.weights);
   key("share_cards", c.share_cards);
   key("all_reduce", c.all_reduce);
 }

@@ -42,10 +42,13 @@ std::optional<GroupOutline> group_outline(const ClusterConfig& config, const Gro
   g.n_pages = static_cast<int>(config.kv.memory / largest);
   g.n_tokens = int64_t{g.n_pages} * config.kv.page_tokens;
   g.tokens_each = g.n_pages / g.n_sequences * config.kv.page_tokens;
+  const bool makes_bf16 =
+      config.compute == ClusterConfig::Compute::cuda && config.cuda.weights == CudaConfig::Weights::bf16;
+  const auto weight_bytes = makes_bf16 ? bf16_weight_bytes_of : weight_bytes_of;
   for (size_t rank = 0; rank < slices.size(); ++rank) {
     g.ranks.push_back({.slice = slices[rank],
                        .shard = shards[rank],
-                       .weight_bytes = weight_bytes_of(model.tensors, model.config, slices[rank]),
+                       .weight_bytes = weight_bytes(model.tensors, model.config, slices[rank]),
                        .kv_bytes = page_bytes(shards[rank]) * static_cast<size_t>(g.n_pages)});
   }
   return g;

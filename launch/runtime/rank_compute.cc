@@ -47,6 +47,10 @@ Products products_of(CudaConfig::Products products) {
   return products == CudaConfig::Products::f32 ? Products::f32 : Products::bf16;
 }
 
+Weights weights_of(CudaConfig::Weights weights) {
+  return weights == CudaConfig::Weights::bf16 ? Weights::bf16 : Weights::file;
+}
+
 AllReduceBy all_reduce_by(CudaConfig::AllReduce all_reduce) {
   switch (all_reduce) {
     case CudaConfig::AllReduce::automatic:
@@ -62,6 +66,11 @@ AllReduceBy all_reduce_by(CudaConfig::AllReduce all_reduce) {
 }
 
 }  // namespace
+
+std::string arithmetic_text(const CudaConfig& cuda) {
+  const char* const weights = cuda.weights == CudaConfig::Weights::bf16 ? "weights made bf16, " : "";
+  return str(weights, "products of ", config_name(cuda.products));
+}
 
 int card_turn(const ClusterConfig& config, const GroupConfig& group, int local_rank) {
   int turn = local_rank;
@@ -134,9 +143,10 @@ std::string RankCompute::take_card(const ClusterConfig& config, const HostPlace&
 }
 
 void RankCompute::use_card(const ClusterConfig& config) {
-  ops_ = make_cuda_ops({.card = card_, .products = products_of(config.cuda.products)});
+  ops_ = make_cuda_ops(
+      {.card = card_, .products = products_of(config.cuda.products), .weights = weights_of(config.cuda.weights)});
   on_card_ = true;
-  text_ = str(ops_->name(), ", products of ", config_name(config.cuda.products));
+  text_ = str(ops_->name(), ", ", arithmetic_text(config.cuda));
   if (host_.size() == 1) return;
   const bool are_shared = !shared_reason(host_, ranks_on_card_ > 1 ? "shared" : "").empty();
   CardGroup group = make_card_group(host_, ops_->device(),

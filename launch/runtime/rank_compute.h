@@ -46,6 +46,9 @@ int ranks_on_card_of(const std::vector<CardClaim>& claims, int rank);
 // Why a group cannot compute on these cards, in rank order; empty where it can.
 std::string why_not_on(const std::vector<CardClaim>& claims, Switch share_cards);
 
+// "products of bf16": for people.
+std::string arithmetic_text(const CudaConfig& cuda);
+
 class RankCompute {
  public:
   // Collective over `host`, which outlives it. Error where compute: cuda has no card to compute on; on every rank the
@@ -56,7 +59,7 @@ class RankCompute {
   Communicator& group() { return cards_ ? *cards_ : host_; }
   bool on_card() const { return on_card_; }
   int ranks_on_card() const { return ranks_on_card_; }  // this one included
-  CardCommunicator* cards() { return cards_.get(); }  // null: the group adds up on the host
+  CardCommunicator* cards() { return cards_.get(); }    // null: the group adds up on the host
 
   int n_threads() const { return n_threads_; }
   const std::string& text() const { return text_; }  // what computes, and why not something else: for people

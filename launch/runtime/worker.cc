@@ -24,7 +24,8 @@ void run_worker(const WorkerPlace& place, Communicator& host) {
   const TextModel text(file, config.chat_format);
   GroupSettings settings = settings_of(config, place.group, text.end_tokens());
   settings.milestones = milestones_of(str(place.group.name, ":", host.rank()));
-  RankCompute compute(config, host, place.on_host, card_need(file, settings, host.size(), host.rank()));
+  RankCompute compute(config, host, place.on_host,
+                      card_need(file, settings, config.cuda.weights, host.size(), host.rank()));
   const size_t kv_bytes = kv_plan(file, settings.kv, host.size()).bytes(host.rank());
   if (!compute.on_card()) require_room(host_memory(), kv_bytes, place.on_host.ranks);
   const RankKv kv = make_rank_kv(config.link, compute.on_card() ? &compute.ops().device() : nullptr, kv_bytes);

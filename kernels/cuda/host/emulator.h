@@ -23,6 +23,9 @@ void lose_card_after(int n_calls);
 // More than that at a time is not pinned from now on.
 void pin_at_most(size_t n_bytes);
 
+// Of the card's memory, the most that was taken at a time since the last call of this.
+size_t most_taken_bytes();
+
 // The order of threads in all launches from now on.
 void shuffle_threads(uint64_t seed);
 

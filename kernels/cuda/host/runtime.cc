@@ -2,9 +2,12 @@
 
 #include "kernels/cuda/runtime.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <map>
+#include <mutex>
 #include <new>
 #include <utility>
 
@@ -19,6 +22,29 @@ namespace {
 std::atomic<int> calls_until_lost = -1;
 std::atomic<size_t> most_pinned_bytes = SIZE_MAX;
 
+struct Taken {  // of the card's memory
+  std::mutex mutex;
+  std::map<const std::byte*, size_t> sizes;
+  size_t n_bytes = 0;
+  size_t most_bytes = 0;
+};
+Taken taken;
+
+void take(const std::byte* memory, size_t n_bytes) {
+  const std::scoped_lock lock(taken.mutex);
+  taken.sizes[memory] = n_bytes;
+  taken.n_bytes += n_bytes;
+  taken.most_bytes = std::max(taken.most_bytes, taken.n_bytes);
+}
+
+void give_back(const std::byte* memory) {
+  const std::scoped_lock lock(taken.mutex);
+  if (const auto at = taken.sizes.find(memory); at != taken.sizes.end()) {
+    taken.n_bytes -= at->second;
+    taken.sizes.erase(at);
+  }
+}
+
 // As nvcc/runtime.cc words what a card answers when it has fallen off the bus.
 void reach_card(const char* what) {
   int left = calls_until_lost;
@@ -30,6 +56,10 @@ void reach_card(const char* what) {
 
 void emulator::lose_card_after(int n_calls) { calls_until_lost = n_calls; }
 void emulator::pin_at_most(size_t n_bytes) { most_pinned_bytes = n_bytes; }
+size_t emulator::most_taken_bytes() {
+  const std::scoped_lock lock(taken.mutex);
+  return std::exchange(taken.most_bytes, taken.n_bytes);
+}
 
 }  // namespace ferry
 
@@ -61,11 +91,15 @@ std::byte* allocate(size_t n_bytes) {
   reach_card("memory of the card");
   void* memory = std::malloc(n_bytes);
   if (memory == nullptr) throw std::bad_alloc();
+  take(static_cast<const std::byte*>(memory), n_bytes);
   std::memset(memory, 0xff, n_bytes);  // as f32 and bf16 not a number: what is read before it is written shows
   return static_cast<std::byte*>(memory);
 }
 
-void release(std::byte* memory) noexcept { std::free(memory); }
+void release(std::byte* memory) noexcept {
+  give_back(memory);
+  std::free(memory);
+}
 
 void upload(void* to, const void* from, size_t n_bytes, Stream stream) {
   check_not_recording(stream);

@@ -60,15 +60,13 @@ class Reading {
   int n_tokens_ = 0;
 };
 
+TinyModel tiny_of(const std::string& family) { return {.family = family, .n_heads = 6, .type = TensorType::q4_1}; }
+
 // Step after step, within `tolerance` times the largest logit.
-void expect_logits_of_the_reference(const std::string& family, Products products, float tolerance) {
-  SCOPED_TRACE(family);
-  TinyModel tiny;
-  tiny.family = family;
-  tiny.n_heads = 6;
-  tiny.type = TensorType::q4_1;
+void expect_logits_of_the_reference(const TinyModel& tiny, const CudaSettings& settings, float tolerance) {
+  SCOPED_TRACE(tiny.family);
   const TinyFile file(tiny);
-  const auto reference_ops = make_reference_ops(), cuda_ops = make_cuda_ops({.products = products});
+  const auto reference_ops = make_reference_ops(), cuda_ops = make_cuda_ops(settings);
   Reading reference(*file, *reference_ops), cuda(*file, *cuda_ops);
   std::mt19937 random(3);
   for (const int n_tokens : {9, 1, 1, 17, 1}) {
@@ -89,20 +87,35 @@ void expect_logits_of_the_reference(const std::string& family, Products products
 
 TEST(WholeModel, EveryFamilyGivesTheLogitsOfTheReference) {
   // f16 pages: values that round to different neighbours differ by 2⁻¹¹.
-  for (const char* family : {"llama", "qwen2", "qwen3"}) expect_logits_of_the_reference(family, Products::f32, 1e-3f);
+  for (const char* family : {"llama", "qwen2", "qwen3"})
+    expect_logits_of_the_reference(tiny_of(family), {.products = Products::f32}, 1e-3f);
 }
 
+// Roundings of 2⁻⁹ in every product of a few layers.
+constexpr float kRounded = 0x1p-5f;
+
 TEST(WholeModel, EveryFamilyGivesAboutTheLogitsOfTheReferenceWhereActivationsAreRounded) {
-  // Roundings of 2⁻⁹ in every product of a few layers.
   for (const char* family : {"llama", "qwen2", "qwen3"})
-    expect_logits_of_the_reference(family, Products::bf16, 0x1p-5f);
+    expect_logits_of_the_reference(tiny_of(family), {.products = Products::bf16}, kRounded);
+}
+
+TEST(WholeModel, EveryFamilyGivesAboutTheLogitsOfTheReferenceWhereWeightsAreRoundedToo) {
+  for (const char* family : {"llama", "qwen2", "qwen3"}) {
+    for (const OutputMatrix output : {OutputMatrix::embedding, OutputMatrix::own}) {
+      TinyModel tiny = tiny_of(family);
+      tiny.output = output;
+      expect_logits_of_the_reference(tiny, {.products = Products::bf16, .weights = Weights::bf16}, kRounded);
+    }
+  }
 }
 
 TEST(WholeModel, TheDemoModelSaysThatTheCapitalOfFranceIsParis) {
   FERRY_DEMO_MODEL_OR_SKIP(path);
   const ModelFile file(path);
-  for (const Products products : {Products::f32, Products::bf16}) {
-    const auto ops = make_cuda_ops({.products = products});
+  for (const CudaSettings& settings :
+       {CudaSettings{.products = Products::f32}, CudaSettings{.products = Products::bf16},
+        CudaSettings{.products = Products::bf16, .weights = Weights::bf16}}) {
+    const auto ops = make_cuda_ops(settings);
     Reading run(file, *ops);
     std::vector<int> next = {504, 3575, 282, 4649, 314};  // raw-capital in tests/data/golden-smollm2-….jsonl
     for (const int want : {7042, 30}) {

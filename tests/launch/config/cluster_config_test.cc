@@ -75,12 +75,28 @@ TEST(ClusterConfig, CardsHaveASectionOfTheirOwn) {
   const ClusterConfig c =
       parse_cluster(with_groups("cuda: {products: f32, share_cards: on, all_reduce: nccl}"), "cluster.yaml");
   EXPECT_EQ(c.cuda, (CudaConfig{.products = CudaConfig::Products::f32,
+                                .weights = CudaConfig::Weights::file,
                                 .share_cards = Switch::on,
                                 .all_reduce = CudaConfig::AllReduce::nccl}));
   EXPECT_EQ(message_of(with_groups("cuda: {products: f16}")),
             "cluster.yaml:2: cuda.products: expected one of bf16, f32, found 'f16'");
   EXPECT_EQ(message_of(with_groups("cuda: {share_card: on}")),
             "cluster.yaml:2: unknown key 'share_card' in 'cuda'; did you mean 'share_cards'?");
+}
+
+TEST(ClusterConfig, WeightsAreMadeBf16OnlyForProductsThatRound) {
+  EXPECT_EQ(parse_cluster(with_groups("cuda: {weights: bf16}"), "c.yaml").cuda,
+            CudaConfig{.weights = CudaConfig::Weights::bf16});
+  EXPECT_EQ(message_of(with_groups("cuda: {weights: f16}")),
+            "cluster.yaml:2: cuda.weights: expected one of file, bf16, found 'f16'");
+  EXPECT_EQ(message_of(with_groups("cuda:\n  weights: bf16\n  products: f32")),
+            "cluster.yaml:3: cuda.weights: bf16 rounds weights, and cuda.products: f32 is there to round nothing; use "
+            "one of them");
+  EXPECT_EQ(message_of(with_groups("cuda: {weights: file, products: f32}")), "no error");
+  ClusterConfig c;
+  apply_overrides(c, {"cuda.weights=bf16"});
+  EXPECT_EQ(c.cuda.weights, CudaConfig::Weights::bf16);
+  EXPECT_THROW(apply_overrides(c, {"cuda.products=f32"}), Error);
 }
 
 TEST(ClusterConfig, OverridesChangeWhatNoFileGives) {
@@ -228,6 +244,7 @@ threads: auto (default)
 max_context: auto (default)
 chat_format: auto (default)
 cuda.products: bf16 (default)
+cuda.weights: file (default)
 cuda.share_cards: off (default)
 cuda.all_reduce: auto (default)
 kv.page_tokens: 16 (default)

@@ -16,9 +16,10 @@ using testing::HasSubstr;
 // 2 layers, 4 heads, 2 KV heads of 16 values: a token's key and value take 128 bytes in f32, in each layer and KV head.
 class Outline : public testing::Test {
  protected:
-  ClusterOutline of(const std::string& groups) const {
-    return outline_of(parse_cluster("model: m\nkv: {memory: 64KiB, page_tokens: 16}\n"
-                                    "scheduling: {max_sequences: 4}\ngroups:\n" +
+  ClusterOutline of(const std::string& groups, const std::string& rest = "") const {
+    return outline_of(parse_cluster(rest +
+                                        "model: m\nkv: {memory: 64KiB, page_tokens: 16}\n"
+                                        "scheduling: {max_sequences: 4}\ngroups:\n" +
                                         groups,
                                     "c.yaml"),
                       model_);
@@ -49,6 +50,14 @@ TEST_F(Outline, TheWeightsOfAllRanksAreThoseOfOne) {
   size_t sum = 0;
   for (const RankOutline& rank : two.ranks) sum += rank.weight_bytes;
   EXPECT_EQ(sum, whole);
+}
+
+TEST_F(Outline, WeightsThatCardsMakeBf16AreTwoBytesAValue) {
+  const auto weight_bytes = [&](const std::string& rest) {
+    return of("- {name: a, role: mixed}", rest).groups.at(0).ranks.at(0).weight_bytes;
+  };
+  EXPECT_EQ(2 * weight_bytes("compute: cuda\ncuda: {weights: bf16}\n"), weight_bytes("")) << "the file has f32";
+  EXPECT_EQ(weight_bytes("compute: cpu\ncuda: {weights: bf16}\n"), weight_bytes(""));
 }
 
 TEST_F(Outline, WhereHeadsDoNotDivideTheFullestRankSaysHowManyPagesThereAre) {

@@ -69,15 +69,42 @@ TEST(CardClaims, ARankWithoutACardIsNamedWithItsReason) {
 TEST(CardMemory, WhatIsNeededFollowsFromTheModelAndTheYaml) {
   const TinyFile file{TinyModel{}};
   const ModelConfig& config = (*file).config;
-  const CardNeed one = card_need(*file, {.max_rows = 100, .max_logit_rows = 10}, 1, 0);
-  const CardNeed half = card_need(*file, {.max_rows = 100, .max_logit_rows = 10}, 2, 0);
+  constexpr auto kAsInFile = CudaConfig::Weights::file;
+  const CardNeed one = card_need(*file, {.max_rows = 100, .max_logit_rows = 10}, kAsInFile, 1, 0);
+  const CardNeed half = card_need(*file, {.max_rows = 100, .max_logit_rows = 10}, kAsInFile, 2, 0);
   EXPECT_GT(one.weights, half.weights);
   EXPECT_GE(one.activations, sizeof(float) * 100 * 3 * static_cast<size_t>(config.width) +
                                  sizeof(float) * 10 * static_cast<size_t>(config.n_vocab));
-  const CardNeed more = card_need(*file, {.max_rows = 200, .max_logit_rows = 20}, 1, 0);
+  const CardNeed more = card_need(*file, {.max_rows = 200, .max_logit_rows = 20}, kAsInFile, 1, 0);
   EXPECT_EQ(more.activations, 2 * one.activations);
   const GroupSettings settings = {.key = {}, .kv = {.memory = size_t{1} << 20}};
-  EXPECT_EQ(card_need(*file, settings, 1, 0).kv, kv_plan(*file, settings.kv, 1).bytes(0));
+  EXPECT_EQ(card_need(*file, settings, kAsInFile, 1, 0).kv, kv_plan(*file, settings.kv, 1).bytes(0));
+}
+
+size_t n_values_of(const MatrixView& matrix) {
+  return static_cast<size_t>(matrix.n_rows) * static_cast<size_t>(matrix.n_cols);
+}
+
+TEST(CardMemory, WeightsThatAreMadeBf16TakeTwoBytesAValueButNotATableThatIsOnlyAnEmbedding) {
+  TinyModel tiny = {.type = TensorType::q8_0, .embedding_type = TensorType::q8_0};
+  for (const OutputMatrix output : {OutputMatrix::embedding, OutputMatrix::own}) {
+    tiny.output = output;
+    const TinyFile file{tiny};
+    const ModelTensors& tensors = (*file).tensors;
+    size_t want = 2 * n_values_of(tensors.output);
+    if (output == OutputMatrix::own) want += n_values_of(tensors.embedding) / 32 * 34;
+    for (const LayerTensors& t : tensors.layers) {
+      for (const MatrixView* matrix : {&t.q, &t.k, &t.v, &t.attention_out, &t.gate, &t.up, &t.down})
+        want += 2 * n_values_of(*matrix);
+    }
+    const ModelLimits limits = {.max_rows = 100, .max_logit_rows = 10};
+    const CardNeed bf16 = card_need(*file, limits, CudaConfig::Weights::bf16, 1, 0);
+    const CardNeed in_file = card_need(*file, limits, CudaConfig::Weights::file, 1, 0);
+    EXPECT_EQ(bf16.weights, want);
+    EXPECT_EQ(bf16.total() - bf16.weights, in_file.total() - in_file.weights);
+    EXPECT_EQ(in_file.spared_by_file, 0u);
+    EXPECT_EQ(bf16.spared_by_file, bf16.weights - in_file.weights);
+  }
 }
 
 constexpr size_t kGiB = size_t{1} << 30;
@@ -90,6 +117,22 @@ TEST(CardMemory, WhatDoesNotFitIsToldWithTheKvMemoryThatWould) {
       "79GiB are free on the card, and this rank takes 82GiB: 40GiB of weights, 40GiB of KV, 1GiB of activations, "
       "1GiB to compute in. kv.memory: 37GiB would fit");
   EXPECT_THAT(why_no_room(need, 42 * kGiB), HasSubstr("use a higher tp, a smaller model"));
+}
+
+TEST(CardMemory, WhatDoesNotFitBecauseWeightsAreMadeBf16IsToldSo) {
+  const CardNeed need = {
+      .weights = 40 * kGiB, .kv = 40 * kGiB, .activations = kGiB, .scratch = kGiB, .spared_by_file = 28 * kGiB};
+  EXPECT_EQ(why_no_room(need, 79 * kGiB),
+            "79GiB are free on the card, and this rank takes 82GiB: 40GiB of weights made bf16, 40GiB of KV, 1GiB of "
+            "activations, 1GiB to compute in. kv.memory: 37GiB would fit, and cuda.weights: file takes 28GiB less");
+  EXPECT_THAT(why_no_room(need, 42 * kGiB),
+              EndsWith("scheduling.max_batch_tokens, and cuda.weights: file takes 28GiB less"));
+}
+
+TEST(RankCompute, SaysWhatProductsAreOf) {
+  EXPECT_EQ(arithmetic_text({}), "products of bf16");
+  EXPECT_EQ(arithmetic_text({.weights = CudaConfig::Weights::bf16}), "weights made bf16, products of bf16");
+  EXPECT_EQ(arithmetic_text({.products = CudaConfig::Products::f32}), "products of f32");
 }
 
 ClusterConfig computing(ClusterConfig::Compute compute) {
