@@ -68,8 +68,8 @@ void check_groups(const ClusterConfig& config) {
 
 void check_cuda(const ClusterConfig& config) {
   if (config.cuda.weights == CudaConfig::Weights::file || config.cuda.products == CudaConfig::Products::bf16) return;
-  throw Error(config.source.place("cuda.weights") +
-              ": cuda.weights: bf16 rounds weights, and cuda.products: f32 is there to round nothing; use one of them");
+  throw Error(str(config.source.place("cuda.weights"), ": cuda.weights: ", config_name(config.cuda.weights),
+                  " rounds weights, and cuda.products: f32 is there to round nothing; use one of them"));
 }
 
 std::filesystem::path find_model(const ClusterConfig& config, const std::filesystem::path& yaml) {

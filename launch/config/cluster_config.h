@@ -37,7 +37,7 @@ struct KvConfig {
 // Of ranks that compute on CUDA cards.
 struct CudaConfig {
   enum class Products { bf16, f32 };
-  enum class Weights { file, bf16 };
+  enum class Weights { file, bf16, bf16_in_prefill };
   enum class AllReduce { automatic, ipc, nccl, host };
 
   Products products = Products::bf16;           // what of an activation enters a product
@@ -60,6 +60,13 @@ struct GroupConfig {
   bool decodes() const { return role != Role::prefill; }
   bool operator==(const GroupConfig&) const = default;
 };
+
+// file or bf16.
+constexpr CudaConfig::Weights weights_in(const CudaConfig& cuda, const GroupConfig& group) {
+  using enum CudaConfig::Weights;
+  if (cuda.weights != bf16_in_prefill) return cuda.weights;
+  return group.decodes() ? file : bf16;
+}
 
 struct SchedulingConfig {
   int max_batch_tokens = 512;  // of one step
@@ -171,7 +178,7 @@ constexpr std::array<std::string_view, 4> names_of(ClusterConfig::Compute) {
   return {"auto", "reference", "cpu", "cuda"};
 }
 constexpr std::array<std::string_view, 2> names_of(CudaConfig::Products) { return {"bf16", "f32"}; }
-constexpr std::array<std::string_view, 2> names_of(CudaConfig::Weights) { return {"file", "bf16"}; }
+constexpr std::array<std::string_view, 3> names_of(CudaConfig::Weights) { return {"file", "bf16", "bf16_in_prefill"}; }
 constexpr std::array<std::string_view, 4> names_of(CudaConfig::AllReduce) { return {"auto", "ipc", "nccl", "host"}; }
 constexpr std::array<std::string_view, 3> names_of(GroupConfig::Role) { return {"prefill", "decode", "mixed"}; }
 constexpr std::array<std::string_view, 5> names_of(LinkConfig::Transport) {

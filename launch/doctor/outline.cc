@@ -43,7 +43,7 @@ std::optional<GroupOutline> group_outline(const ClusterConfig& config, const Gro
   g.n_tokens = int64_t{g.n_pages} * config.kv.page_tokens;
   g.tokens_each = g.n_pages / g.n_sequences * config.kv.page_tokens;
   const bool makes_bf16 =
-      config.compute == ClusterConfig::Compute::cuda && config.cuda.weights == CudaConfig::Weights::bf16;
+      config.compute == ClusterConfig::Compute::cuda && weights_in(config.cuda, group) == CudaConfig::Weights::bf16;
   const auto weight_bytes = makes_bf16 ? bf16_weight_bytes_of : weight_bytes_of;
   for (size_t rank = 0; rank < slices.size(); ++rank) {
     g.ranks.push_back({.slice = slices[rank],

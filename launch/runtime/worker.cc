@@ -14,7 +14,8 @@
 namespace ferry {
 
 void run_worker(const WorkerPlace& place, Communicator& host) {
-  const ClusterConfig& config = place.config;
+  ClusterConfig config = place.config;
+  config.cuda.weights = weights_in(config.cuda, place.group);
   if (host.size() != place.group.tp) {
     throw Error(str("group ", place.group.name, " has tp: ", place.group.tp, " but ", host.size(),
                     " ranks run it; start it with `mpirun -n ", place.group.tp, "`"));

@@ -88,7 +88,7 @@ TEST(ClusterConfig, WeightsAreMadeBf16OnlyForProductsThatRound) {
   EXPECT_EQ(parse_cluster(with_groups("cuda: {weights: bf16}"), "c.yaml").cuda,
             CudaConfig{.weights = CudaConfig::Weights::bf16});
   EXPECT_EQ(message_of(with_groups("cuda: {weights: f16}")),
-            "cluster.yaml:2: cuda.weights: expected one of file, bf16, found 'f16'");
+            "cluster.yaml:2: cuda.weights: expected one of file, bf16, bf16_in_prefill, found 'f16'");
   EXPECT_EQ(message_of(with_groups("cuda:\n  weights: bf16\n  products: f32")),
             "cluster.yaml:3: cuda.weights: bf16 rounds weights, and cuda.products: f32 is there to round nothing; use "
             "one of them");

@@ -53,11 +53,16 @@ TEST_F(Outline, TheWeightsOfAllRanksAreThoseOfOne) {
 }
 
 TEST_F(Outline, WeightsThatCardsMakeBf16AreTwoBytesAValue) {
-  const auto weight_bytes = [&](const std::string& rest) {
-    return of("- {name: a, role: mixed}", rest).groups.at(0).ranks.at(0).weight_bytes;
+  const auto weight_bytes = [&](const std::string& rest, size_t group = 1) {
+    const std::string groups = "- {name: a, role: prefill}\n- {name: b, role: decode}\n- {name: c, role: mixed}";
+    return of(groups, rest).groups.at(group).ranks.at(0).weight_bytes;
   };
   EXPECT_EQ(2 * weight_bytes("compute: cuda\ncuda: {weights: bf16}\n"), weight_bytes("")) << "the file has f32";
   EXPECT_EQ(weight_bytes("compute: cpu\ncuda: {weights: bf16}\n"), weight_bytes(""));
+  const std::string in_prefill = "compute: cuda\ncuda: {weights: bf16_in_prefill}\n";
+  EXPECT_EQ(2 * weight_bytes(in_prefill, 0), weight_bytes(""));
+  EXPECT_EQ(weight_bytes(in_prefill, 1), weight_bytes(""));
+  EXPECT_EQ(weight_bytes(in_prefill, 2), weight_bytes(""));
 }
 
 TEST_F(Outline, WhereHeadsDoNotDivideTheFullestRankSaysHowManyPagesThereAre) {
