@@ -196,7 +196,7 @@ void Engine::fail_without_numbers(const wire::Attempt& attempt) {
   Sequence s = std::move(*scheduler_.remove(attempt));
   pages_.forget(s.lease);
   fail(attempt, wire::Cause::numbers,
-       str("group ", config_.me.key.name, " computed no numbers (NaN) after ", s.n_computed,
+       str("group ", config_.me.key.name, " computed no finite numbers (NaN) from ", s.n_computed,
            " tokens: the model file, memory or a device there is damaged"));
   end(std::move(s));
 }

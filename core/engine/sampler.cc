@@ -86,7 +86,7 @@ Token next_token(std::span<const float> logits, const Request& request, std::spa
   return token;
 }
 
-bool has_numbers(const RowDigest& digest) { return !digest.best.empty() && digest.best[0].logit > kLowest; }
+bool has_numbers(const RowDigest& digest) { return !digest.best.empty() && std::isfinite(digest.best[0].logit); }
 
 DigestNeeds needs_of(const Request& request, std::span<const int> tokens, std::span<const int> end_tokens) {
   const Sampling& sampling = request.sampling;

@@ -16,7 +16,7 @@
 
 namespace ferry {
 
-// Whether there is a logit above −infinity: otherwise whole logits tell no more. So it is where weights or KV are
+// Whether its best logit is a finite number: otherwise whole logits tell no more. So it is where weights or KV are
 // damaged.
 bool has_numbers(const RowDigest& digest);
 

@@ -184,7 +184,7 @@ TEST(Colocated, ARequestWithoutNumbersFailsAlone) {
     for (size_t i = 0; i < all.size(); ++i) {
       const Told& one = got.at(all[i].id);
       if (i % 2 == 0) {
-        EXPECT_THAT(one.error, testing::HasSubstr("group only computed no numbers (NaN) after "));
+        EXPECT_THAT(one.error, testing::HasSubstr("group only computed no finite numbers (NaN) from "));
       } else {
         EXPECT_EQ(one.error, "");
         EXPECT_EQ(one.answer.size(), static_cast<size_t>(all[i].max_tokens));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <optional>
 #include <random>
 
@@ -315,6 +316,16 @@ TEST(Sampler, WhatLowersLogitsIsChosenFromADigest) {
     ASSERT_TRUE(got.has_value());
     EXPECT_EQ(got->id, next_token(logits, request, tokens, ends).id);
   }
+}
+
+TEST(Sampler, ARowWithoutAFiniteBestHasNoNumbers) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  const auto of = [](const std::vector<float>& logits) {
+    return has_numbers(digest_of(logits, 2, {.n_best = kMostBest}));
+  };
+  EXPECT_TRUE(of({NAN, -infinity, -3}));
+  EXPECT_FALSE(of({NAN, -infinity, NAN}));
+  EXPECT_FALSE(of({1, infinity, 2}));
 }
 
 TEST(Sampler, OneGreedyTokenNeedsTheBestAlone) {
