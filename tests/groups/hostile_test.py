@@ -205,7 +205,7 @@ class Hostile(ProgramTest):
             self.send_prompts(1)
             self.expect_answers()
         self.assertEqual(usurper.end(), 0, "".join(usurper.log))
-        self.assertEqual(len(list(usurper.lines())), 3)
+        self.assertGreaterEqual(len(list(usurper.lines())), 3)
         self.send_prompts()
         text = self.finish()
         # Of each of its attempts: two under another key, two under another number, Void, PairHello, no message at all.

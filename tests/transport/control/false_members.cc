@@ -137,7 +137,7 @@ class Usurper final : public Member {
   }
   void told(const wire::Abort& m) override {
     say(wire::Aborted{.attempt = m.attempt});
-    if (n_prefills_ == 3) leave();
+    if (n_prefills_ >= 3) leave();  // another one may have come meanwhile
   }
 
   void tell(const wire::LinkMessage& message) { link_->send(decode_, pack(message)); }
