@@ -84,7 +84,8 @@ void LogitChanges::apply(std::span<float> logits) const {
   changed_.for_each([&](int id) {
     if (static_cast<size_t>(id) >= logits.size()) return;
     float& logit = logits[static_cast<size_t>(id)];
-    logit = changed(id, logit, std::ranges::ssize(std::ranges::equal_range(sorted, id)));
+    const auto [first, last] = std::equal_range(sorted.begin(), sorted.end(), id);
+    logit = changed(id, logit, last - first);
   });
 }
 
