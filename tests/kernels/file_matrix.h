@@ -27,6 +27,15 @@ class FileMatrix {
   }
 
   MatrixSlice all() const { return {view(), 0, n_rows_, 0, n_cols_}; }
+  // Some of its rows and columns, also from the middle of a block to the middle of another.
+  MatrixSlice part(Random& random) const {
+    MatrixSlice slice = all();
+    slice.row_begin = random.between(0, n_rows_ * 4 / 7);
+    slice.row_end = random.between(slice.row_begin + 1, n_rows_);
+    slice.col_begin = random.between(0, n_cols_ - 1);
+    slice.col_end = random.between(slice.col_begin + 1, n_cols_);
+    return slice;
+  }
   MatrixView view() const {
     const TensorFormat& format = format_of(type_);
     const auto row_bytes = static_cast<size_t>(n_cols_ / format.block_values * format.block_bytes);
