@@ -116,18 +116,18 @@ const Candidate& BestFirst::operator[](size_t i) {
 
 std::span<const Candidate> BestFirst::first(size_t n) {
   sort_until(n);
-  return std::span(all_).first(std::min(n, size()));
+  return std::span(all_).first(std::min(n, all_.size()));
 }
 
 void BestFirst::sort_until(size_t n) {
-  n = std::min(n, size());
+  n = std::min(n, all_.size());
   if (n <= n_sorted_) return;
   const auto begin = all_.begin() + static_cast<std::ptrdiff_t>(n_sorted_);
   const auto end = all_.begin() + static_cast<std::ptrdiff_t>(n);
   if (n <= kByHeap) {
     std::partial_sort(begin, end, all_.end(), better);
   } else {
-    if (n < size()) std::nth_element(begin, end, all_.end(), better);
+    if (n < all_.size()) std::nth_element(begin, end, all_.end(), better);
     std::sort(begin, end, better);
   }
   n_sorted_ = n;

@@ -18,7 +18,6 @@ class BestFirst {
  public:
   explicit BestFirst(std::span<const float> logits);
 
-  size_t size() const { return all_.size(); }
   std::span<const Candidate> in_any_order() const { return all_; }
   const Candidate& operator[](size_t i);
   std::span<const Candidate> first(size_t n);  // all where there are not so many
