@@ -1,6 +1,7 @@
 #include "core/engine/draw.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -8,9 +9,6 @@
 namespace ferry {
 
 namespace {
-
-// The first ones a heap finds sooner than partitions do. Where they are not enough, as many times more are sorted next.
-constexpr size_t kByHeap = 256, kGrowth = 8;
 
 // Not normalized: that of the best is one.
 double weight_of(const Candidate& candidate, const Candidate& best, const Sampling& sampling) {
@@ -47,32 +45,88 @@ int drawn_from(std::span<const Candidate> sorted, const std::vector<double>& wei
   return sorted[weights.size() - 1].id;
 }
 
-// The same of all tokens, of which no more are sorted than that takes.
-int drawn_from(BestFirst& all, const Sampling& sampling, double point) {
-  const Candidate best = all[0];
-  double sum = 0;
-  size_t n_kept = 0;
-  for (const Candidate& c : all.in_any_order()) {
-    const double weight = weight_of(c, best, sampling);
-    if (weight < sampling.min_p) continue;
-    sum += weight;
-    ++n_kept;
+constexpr float kLowest = -std::numeric_limits<float>::infinity();
+
+float number_of(float logit) { return logit > kLowest ? logit : kLowest; }
+
+// A vocabulary in bins, by how far a logit is below the best one: no token is better than one of a bin before its own.
+// So where sums of weights, best first, come to some value is found with one bin sorted. Sorting all tokens would take
+// longer than a step of a small model.
+class Bins {
+ public:
+  Bins(std::span<const float> logits, const Sampling& sampling);
+
+  double total() const { return total_; }
+
+  struct Place {
+    Candidate token;
+    double until = 0;  // the sum of weights up to this token and with it
+  };
+  Place first_above(double sum) const;  // the last one of all where rounding leaves none
+
+ private:
+  static constexpr size_t kBins = 2048;  // of which the last one has no end
+  static constexpr float kBinsOfANat = 32;
+
+  size_t bin_of(float logit) const {
+    const float bin = (best_.logit - number_of(logit)) * bins_of_a_logit_;
+    return bin < kBins - 1 ? static_cast<size_t>(bin) : kBins - 1;
   }
-  if (sampling.top_p < 1) {  // otherwise that cuts nothing off
-    const double wanted = sampling.top_p * sum;
-    double kept = 0;
-    for (size_t i = 0; i < n_kept && kept < wanted; ++i) {
-      kept += weight_of(all[i], best, sampling);
-      if (kept >= wanted) n_kept = i + 1;
-    }
-    sum = kept;
+  double weight_of(float logit) const {  // zero: it is not drawn
+    const double weight = ferry::weight_of({.logit = number_of(logit)}, best_, sampling_);
+    return weight < sampling_.min_p ? 0 : weight;
   }
-  double left = point * sum;
-  for (size_t i = 0; i + 1 < n_kept; ++i) {
-    left -= weight_of(all[i], best, sampling);
-    if (left < 0) return all[i].id;
+  std::vector<Candidate> sorted(size_t bin) const;  // those that may be drawn
+
+  const std::span<const float> logits_;
+  const Sampling& sampling_;
+  const Candidate best_;
+  const float bins_of_a_logit_;
+  std::array<double, kBins> sums_ = {};  // of weights
+  double total_ = 0;
+  size_t last_ = 0;  // bin with a weight
+};
+
+Bins::Bins(std::span<const float> logits, const Sampling& sampling)
+    : logits_(logits),
+      sampling_(sampling),
+      best_(best_of(logits)),
+      bins_of_a_logit_(kBinsOfANat / sampling.temperature) {
+  for (const float logit : logits) sums_[bin_of(logit)] += weight_of(logit);
+  for (size_t bin = 0; bin < kBins; ++bin) {
+    total_ += sums_[bin];
+    if (sums_[bin] > 0) last_ = bin;
   }
-  return all[n_kept - 1].id;
+}
+
+Bins::Place Bins::first_above(double sum) const {
+  double until = 0;
+  size_t bin = 0;
+  while (bin < last_ && until + sums_[bin] <= sum) until += sums_[bin++];
+  Place place = {.token = best_, .until = until};
+  for (const Candidate& c : sorted(bin)) {
+    place = {.token = c, .until = place.until + weight_of(c.logit)};
+    if (place.until > sum) break;
+  }
+  return place;
+}
+
+std::vector<Candidate> Bins::sorted(size_t bin) const {
+  std::vector<Candidate> tokens;
+  for (size_t i = 0; i < logits_.size(); ++i) {
+    if (bin_of(logits_[i]) == bin && weight_of(logits_[i]) > 0) tokens.push_back({static_cast<int>(i), logits_[i]});
+  }
+  std::ranges::sort(tokens, better);
+  return tokens;
+}
+
+// The same of all tokens.
+int drawn_from_all(std::span<const float> logits, const Sampling& sampling, double point) {
+  const Bins bins(logits, sampling);
+  if (sampling.top_p >= 1) return bins.first_above(point * bins.total()).token.id;  // which cuts nothing off
+  const Bins::Place last = bins.first_above(std::nextafter(sampling.top_p * bins.total(), 0.0));
+  const Bins::Place drawn = bins.first_above(point * last.until);
+  return (better(last.token, drawn.token) ? last : drawn).token.id;  // not behind it by rounding
 }
 
 // A sum that is known to lie between two values.
@@ -104,39 +158,26 @@ Bounds weight_of_all(const RowDigest& digest, const Candidates& candidates, cons
 
 }  // namespace
 
-BestFirst::BestFirst(std::span<const float> logits) : all_(logits.size()) {
-  constexpr float kLowest = -std::numeric_limits<float>::infinity();
-  for (size_t i = 0; i < logits.size(); ++i) all_[i] = {static_cast<int>(i), logits[i] > kLowest ? logits[i] : kLowest};
-}
-
-const Candidate& BestFirst::operator[](size_t i) {
-  if (i >= n_sorted_) sort_until(std::max({i + 1, kByHeap, kGrowth * n_sorted_}));
-  return all_[i];
-}
-
-std::span<const Candidate> BestFirst::first(size_t n) {
-  sort_until(n);
-  return std::span(all_).first(std::min(n, all_.size()));
-}
-
-void BestFirst::sort_until(size_t n) {
-  n = std::min(n, all_.size());
-  if (n <= n_sorted_) return;
-  const auto begin = all_.begin() + static_cast<std::ptrdiff_t>(n_sorted_);
-  const auto end = all_.begin() + static_cast<std::ptrdiff_t>(n);
-  if (n <= kByHeap) {
-    std::partial_sort(begin, end, all_.end(), better);
-  } else {
-    if (n < all_.size()) std::nth_element(begin, end, all_.end(), better);
-    std::sort(begin, end, better);
+Candidate best_of(std::span<const float> logits) {
+  Candidate best = {.id = 0, .logit = kLowest};
+  for (size_t i = 0; i < logits.size(); ++i) {
+    if (logits[i] > best.logit) best = {static_cast<int>(i), logits[i]};
   }
-  n_sorted_ = n;
+  return best;
+}
+
+std::vector<Candidate> best_of(std::span<const float> logits, size_t n) {
+  std::vector<Candidate> all(logits.size());
+  for (size_t i = 0; i < logits.size(); ++i) all[i] = {static_cast<int>(i), number_of(logits[i])};
+  n = std::min(n, all.size());
+  std::ranges::partial_sort(all, all.begin() + static_cast<std::ptrdiff_t>(n), better);
+  all.resize(n);
+  return all;
 }
 
 int drawn_from(std::span<const float> logits, const Sampling& sampling, double point) {
-  BestFirst all(logits);
-  if (sampling.top_k == 0) return drawn_from(all, sampling, point);
-  const std::span<const Candidate> sorted = all.first(static_cast<size_t>(sampling.top_k));
+  if (sampling.top_k == 0) return drawn_from_all(logits, sampling, point);
+  const std::vector<Candidate> sorted = best_of(logits, static_cast<size_t>(sampling.top_k));
   return drawn_from(sorted, weights_of(sorted, sampling), point);
 }
 

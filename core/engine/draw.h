@@ -2,6 +2,7 @@
 // Which token a draw falls on. Tokens stand side by side, best first, each as wide as its weight, exp(logit /
 // temperature); top_k, min_p and top_p cut off the end; a point in [0, 1) falls on one of the rest.
 
+#include <cstddef>
 #include <optional>
 #include <span>
 #include <vector>
@@ -12,22 +13,9 @@
 
 namespace ferry {
 
-// A vocabulary, best first, sorted no further than somebody looks: sorting all of it takes longer than a step of a
-// small model. What is no number counts as −infinity.
-class BestFirst {
- public:
-  explicit BestFirst(std::span<const float> logits);
-
-  std::span<const Candidate> in_any_order() const { return all_; }
-  const Candidate& operator[](size_t i);
-  std::span<const Candidate> first(size_t n);  // all where there are not so many
-
- private:
-  void sort_until(size_t n);
-
-  std::vector<Candidate> all_;
-  size_t n_sorted_ = 0;
-};
+// Of a row; what is no number counts as −infinity.
+Candidate best_of(std::span<const float> logits);
+std::vector<Candidate> best_of(std::span<const float> logits, size_t n);  // best first; all where there are not so many
 
 int drawn_from(std::span<const float> logits, const Sampling& sampling, double point);
 

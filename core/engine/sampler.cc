@@ -13,17 +13,6 @@ namespace {
 
 constexpr float kLowest = -std::numeric_limits<float>::infinity();
 
-int best_of(std::span<const float> logits) {
-  size_t best = 0;
-  float most = kLowest;
-  for (size_t i = 0; i < logits.size(); ++i) {
-    if (!(logits[i] > most)) continue;  // what is no number is not above anything
-    most = logits[i];
-    best = i;
-  }
-  return static_cast<int>(best);
-}
-
 // Uniform in [0, 1), from the seed and the position alone.
 double uniform(uint64_t seed, int position) {
   const uint64_t key[2] = {seed, static_cast<uint64_t>(position)};
@@ -32,7 +21,7 @@ double uniform(uint64_t seed, int position) {
 }
 
 double log_sum_exp(std::span<const float> logits) {
-  const float best = logits[best_of(logits)];
+  const float best = best_of(logits).logit;
   double sum = 0;
   for (float logit : logits) sum += std::exp(static_cast<double>(logit) - best);
   return best + std::log(sum);
@@ -46,8 +35,7 @@ void add_logprobs(Token& token, std::span<const float> logits, const Request& re
   if (request.n_logprobs < 0) return;
   const double normalizer = log_sum_exp(logits);
   token.logprob = static_cast<float>(logits[static_cast<size_t>(token.id)] - normalizer);
-  BestFirst best(logits);
-  for (const Candidate& c : best.first(static_cast<size_t>(request.n_logprobs)))
+  for (const Candidate& c : best_of(logits, static_cast<size_t>(request.n_logprobs)))
     token.top.push_back({.id = c.id, .logprob = static_cast<float>(c.logit - normalizer)});
 }
 
@@ -81,7 +69,7 @@ Token next_token(std::span<const float> logits, const Request& request, std::spa
   }
   Token token;
   const Sampling& sampling = request.sampling;
-  token.id = sampling.temperature > 0 ? drawn_from(wanted, sampling, point_of(request, tokens)) : best_of(wanted);
+  token.id = sampling.temperature > 0 ? drawn_from(wanted, sampling, point_of(request, tokens)) : best_of(wanted).id;
   add_logprobs(token, logits, request);
   return token;
 }
