@@ -248,6 +248,7 @@ int main(int argc, char** argv) {
     bench_rows(bench);
     bench_attention(bench);
     bench_sampling(bench);
+    bench_ranges(bench);
     bench.print_worst();
     return 0;
   } catch (const std::exception& error) {

@@ -62,5 +62,6 @@ void bench_matmul(Bench& bench);
 void bench_rows(Bench& bench);
 void bench_attention(Bench& bench);
 void bench_sampling(Bench& bench);
+void bench_ranges(Bench& bench);
 
 }  // namespace ferry::gpu
