@@ -36,10 +36,17 @@ class LostRanks {
 bool is_local(const std::string& host) { return host == "localhost" || host.starts_with("localhost:"); }
 bool is_here(const GroupConfig& group) { return std::ranges::all_of(group.hosts, is_local); }
 
+// Where Open MPI has its segments, too; nullopt where the system has no such place.
+std::optional<TemporaryFolder> shared_memory_folder() {
+  constexpr const char* kWhere = "/dev/shm";
+  if (access(kWhere, W_OK | X_OK) != 0) return std::nullopt;
+  return std::optional<TemporaryFolder>(std::in_place, "ferry-mpirun", kWhere);
+}
+
 }  // namespace
 
 ProcessCommand mpirun_command(const GroupConfig& group, const std::vector<std::string>& program,
-                              const std::filesystem::path& folder, bool is_root) {
+                              const GroupFolders& folders, bool is_root) {
   std::vector<std::string> words = {"mpirun", "-n", std::to_string(group.tp)};
   const auto add = [&](std::vector<std::string> more) { words.insert(words.end(), more.begin(), more.end()); };
   // A group may have more ranks than the host has cores (tests, laptops); the default is to refuse.
@@ -61,11 +68,17 @@ ProcessCommand mpirun_command(const GroupConfig& group, const std::vector<std::s
     add({"--mca", "oob_tcp_keepalive_time", "2", "--mca", "oob_tcp_keepalive_intvl", "1"});
     add({"--mca", "oob_tcp_keepalive_probes", "3"});
   }
+  // In /dev/shm itself, segments of a job that was killed outright stay until the host starts anew. Open MPI 5 says sm.
+  if (!folders.memory.empty()) {
+    add({"--mca", "btl_vader_backing_directory", folders.memory.string()});
+    add({"--mca", "btl_sm_backing_directory", folders.memory.string()});
+  }
   if (is_root) add({"--allow-run-as-root"});
   words.insert(words.end(), program.begin(), program.end());
   // A folder of its own: by default all of a user share one, and two that start at a time can fail over which of them
   // makes it. SIGTERM: an mpirun that is killed outright leaves its ranks behind.
-  return {.words = std::move(words), .environment = {"TMPDIR=" + folder.string()}, .signal_when_we_die = SIGTERM};
+  return {
+      .words = std::move(words), .environment = {"TMPDIR=" + folders.files.string()}, .signal_when_we_die = SIGTERM};
 }
 
 std::string GroupExit::text() const {
@@ -77,8 +90,13 @@ struct GroupProcesses::Running {
   Running(const GroupConfig& group, const std::vector<std::string>& program, const Sink& sink)
       : name(group.name),
         ranks_are_here(is_here(group)),
-        child(mpirun_command(group, program, folder.path(), geteuid() == 0),
+        memory(ranks_are_here ? shared_memory_folder() : std::nullopt),
+        child(mpirun_command(group, program, folders(), geteuid() == 0),
               [this, &sink](std::string_view line) { hear(line, sink); }) {}
+
+  GroupFolders folders() const {
+    return {.files = files.path(), .memory = memory ? memory->path() : std::filesystem::path()};
+  }
 
   void hear(std::string_view line, const Sink& sink) {
     sink(relayed(name, line));
@@ -98,7 +116,8 @@ struct GroupProcesses::Running {
 
   const std::string name;
   const bool ranks_are_here;
-  const TemporaryFolder folder{"ferry-mpirun"};
+  const TemporaryFolder files{"ferry-mpirun"};
+  const std::optional<TemporaryFolder> memory;
   std::deque<std::string> last_lines;
   LostRanks lost_ranks;
   Child child;

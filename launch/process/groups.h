@@ -15,10 +15,15 @@
 
 namespace ferry {
 
-// mpirun with what a group needs; `program` runs on each of its ranks. `folder`: for what Open MPI
-// keeps on this host. `is_root`: it wants to be told.
+// For what Open MPI keeps on this host: files, and memory that ranks share (empty: where it likes).
+struct GroupFolders {
+  std::filesystem::path files;
+  std::filesystem::path memory;
+};
+
+// mpirun with what a group needs; `program` runs on each of its ranks. `is_root`: it wants to be told.
 ProcessCommand mpirun_command(const GroupConfig& group, const std::vector<std::string>& program,
-                              const std::filesystem::path& folder, bool is_root);
+                              const GroupFolders& folders, bool is_root);
 
 struct GroupExit {
   std::string group;

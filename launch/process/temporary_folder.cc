@@ -42,8 +42,7 @@ void remove_left_behind(const fs::path& where, const std::string& name) {
 
 }  // namespace
 
-TemporaryFolder::TemporaryFolder(const std::string& name) {
-  const fs::path where = fs::temp_directory_path();
+TemporaryFolder::TemporaryFolder(const std::string& name, const fs::path& where) {
   remove_left_behind(where, name);
   std::string made = (where / (std::string(kNotHeldYet) + name + ".XXXXXX")).string();
   if (!mkdtemp(made.data())) throw Error("cannot make a folder in " + where.string());

@@ -8,9 +8,10 @@ namespace ferry {
 
 class TemporaryFolder {
  public:
-  // NAME.XXXXXX where the system keeps such things. Error where none can be made. Those of the same name whose process
-  // was killed go first: nobody else would ever remove them.
-  explicit TemporaryFolder(const std::string& name);
+  // NAME.XXXXXX, without `where` in the system's place for such things. Error where none can be made. Those of the same
+  // name whose process was killed go first: nobody else would ever remove them.
+  explicit TemporaryFolder(const std::string& name,
+                           const std::filesystem::path& where = std::filesystem::temp_directory_path());
   ~TemporaryFolder();
   TemporaryFolder(const TemporaryFolder&) = delete;
   TemporaryFolder& operator=(const TemporaryFolder&) = delete;

@@ -35,6 +35,12 @@ def line_of(pipe):
     return line.decode()
 
 
+def segments_of(pid):
+    """Files of memory that Open MPI shares between this rank and others."""
+    paths = {line.split(maxsplit=5)[-1].strip() for line in pathlib.Path(f"/proc/{pid}/maps").read_text().splitlines()}
+    return {path for path in paths if pathlib.Path(path).name.startswith(("vader_segment", "sm_segment"))}
+
+
 class Groups(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory(prefix="ferry-groups-")
@@ -109,6 +115,18 @@ class Groups(unittest.TestCase):
         for r in done:
             self.assertEqual(r["route"]["attempts"], 1 + len(r["route"]["retries"]))
         self.assertIn("prefill-0", log)
+        self.expect_gone()
+
+    def test_a_group_that_is_killed_outright_leaves_no_memory(self):
+        process = self.start_long_batch()
+        ranks = ranks_of(self.folder, "decode-0")
+        segments = segments_of(ranks[0])
+        self.assertEqual(len(segments), 2, "one a rank")
+        mpirun = int(pathlib.Path(f"/proc/{ranks[0]}/stat").read_text().rpartition(")")[2].split()[1])
+        for pid in [mpirun, *ranks]:
+            os.kill(pid, signal.SIGKILL)
+        process.communicate(timeout=20)
+        self.assertEqual([path for path in segments if os.path.exists(path)], [])
         self.expect_gone()
 
     def test_a_killed_batch_leaves_no_process(self):

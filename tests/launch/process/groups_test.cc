@@ -68,17 +68,35 @@ class Groups : public testing::Test {
 };
 
 TEST_F(Groups, MpirunGetsWhatAGroupNeeds) {
-  const ProcessCommand command = mpirun_command(group("a", 3), {"ferry", "worker"}, "/tmp/own", false);
+  const ProcessCommand command =
+      mpirun_command(group("a", 3), {"ferry", "worker"}, {"/tmp/own", "/dev/shm/own"}, false);
   EXPECT_THAT(command.environment, testing::ElementsAre("TMPDIR=/tmp/own"));
   const std::vector<std::string>& local = command.words;
-  EXPECT_EQ(local, (std::vector<std::string>{"mpirun", "-n", "3", "--oversubscribe", "--mca", "mpi_yield_when_idle",
-                                             "1", "--bind-to", "none", "--mca", "odls_base_sigkill_timeout", "0",
-                                             "ferry", "worker"}));
+  EXPECT_EQ(local, (std::vector<std::string>{"mpirun",
+                                             "-n",
+                                             "3",
+                                             "--oversubscribe",
+                                             "--mca",
+                                             "mpi_yield_when_idle",
+                                             "1",
+                                             "--bind-to",
+                                             "none",
+                                             "--mca",
+                                             "odls_base_sigkill_timeout",
+                                             "0",
+                                             "--mca",
+                                             "btl_vader_backing_directory",
+                                             "/dev/shm/own",
+                                             "--mca",
+                                             "btl_sm_backing_directory",
+                                             "/dev/shm/own",
+                                             "ferry",
+                                             "worker"}));
   GroupConfig far = group("b", 4);
   far.hosts = {"node1:2", "node2:2"};
-  EXPECT_THAT(mpirun_command(far, {"ferry"}, "/tmp/own", true).words,
+  EXPECT_THAT(mpirun_command(far, {"ferry"}, {"/tmp/own", ""}, true).words,
               AllOf(Contains("-H"), Contains("node1:2,node2:2"), Contains("oob_tcp_keepalive_time"),
-                    Contains("--allow-run-as-root")));
+                    Contains("--allow-run-as-root"), Not(Contains("btl_vader_backing_directory"))));
   EXPECT_THAT(local, Not(Contains("--allow-run-as-root")));
 }
 
