@@ -149,6 +149,15 @@ TEST(Sampler, ADrawIsTheOneOfAllTokensSorted) {
   EXPECT_GT(n_drawn, 2500);
 }
 
+TEST(Sampler, ANucleusEndsWithTheTokenThatMakesItLargeEnough) {
+  const std::vector<float> equal(200, 1.0f);
+  const Sampling half = {.temperature = 1, .top_p = 0.5f};
+  EXPECT_EQ(drawn_from(equal, half, 0), 0);
+  EXPECT_EQ(drawn_from(equal, half, 0.499), 49);
+  EXPECT_EQ(drawn_from(equal, half, 0.999), 99) << "as likely as half of all, not more";
+  EXPECT_EQ(drawn_from(equal, {.temperature = 1}, 0.999), 199);
+}
+
 // ---- from digests
 
 // Of one row of logits, cut for that many ranks. Sums are off by `error`, relative.
