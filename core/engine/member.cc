@@ -11,7 +11,7 @@ namespace ferry {
 namespace {
 
 // Every rank draws an epoch at its start; the group's is that of rank 0.
-wire::GroupKey shared_key(wire::GroupKey key, Communicator& group) {
+wire::GroupKey shared_key(const wire::GroupKey& key, Communicator& group) {
   std::string bytes = pack(key);
   group.broadcast(bytes, [] {});
   const auto shared = unpack<wire::GroupKey>(bytes);
@@ -42,7 +42,7 @@ Model model_of(const ModelFile& file, const GroupSettings& settings, Ops& ops, C
       .max_rows = limits.max_batch_tokens,
       .max_logit_rows = limits.max_sequences,
       .max_pages = limits.max_sequences * pages_for(max_context(file, settings), settings.kv.page_tokens)};
-  return Model(file.config, slice, load_weights(file.tensors, file.config, slice, ops), model_limits, ops, group);
+  return Model({file.config, slice, load_weights(file.tensors, file.config, slice, ops)}, model_limits, ops, group);
 }
 
 Compute compute_with(Model& model, const KvLayout& layout, std::span<std::byte> kv) {
@@ -59,6 +59,7 @@ KvPlan kv_plan(const ModelFile& file, const KvSettings& kv, int tp) {
   size_t largest = 0;
   for (const Shard& shard : shards)
     largest = std::max(largest, KvLayout(shard, kv.page_tokens, file.config.head_dim, kv.dtype).page_bytes());
+  check(largest > 0, "a rank has heads");
   KvPlan plan;
   constexpr size_t kMostPages = 1 << 24;
   plan.n_pages = static_cast<int>(std::min(kv.memory / largest, kMostPages));
@@ -71,15 +72,14 @@ KvPlan kv_plan(const ModelFile& file, const KvSettings& kv, int tp) {
   return plan;
 }
 
-Member::Member(const ModelFile& file, const GroupSettings& settings, Ops& ops, Communicator& group, KvLink& link,
-               const Clock& clock)
-    : plan_(kv_plan(file, settings.kv, group.size())),
-      info_(info_of(file, settings, plan_, group, ops)),
-      model_(model_of(file, settings, ops, group)),
-      shipper_(group.rank(), plan_.layouts, {link, ops.device()}, clock, settings.milestones),
-      rank_(compute_with(model_, plan_.layouts[group.rank()], link.memory()), plan_.layouts[group.rank()],
-            file.config.n_vocab, group, shipper_) {
-  if (group.rank() != 0) return;
+Member::Member(const ModelFile& file, const GroupSettings& settings, const MemberMeans& means)
+    : plan_(kv_plan(file, settings.kv, means.group.size())),
+      info_(info_of(file, settings, plan_, means.group, means.ops)),
+      model_(model_of(file, settings, means.ops, means.group)),
+      shipper_(means.group.rank(), plan_.layouts, {means.link, means.ops.device()}, means.clock, settings.milestones),
+      rank_(compute_with(model_, plan_.layouts[means.group.rank()], means.link.memory()),
+            plan_.layouts[means.group.rank()], file.config.n_vocab, means.group, shipper_) {
+  if (means.group.rank() != 0) return;
   engine_ = std::make_unique<Engine>(EngineConfig{.me = info_,
                                                   .end_tokens = settings.end_tokens,
                                                   .n_vocab = file.config.n_vocab,
@@ -89,8 +89,8 @@ Member::Member(const ModelFile& file, const GroupSettings& settings, Ops& ops, C
                                                   .reuse_pages = settings.kv.reuse,
                                                   .seed = settings.seed,
                                                   .milestones = settings.milestones},
-                                     clock);
-  leader_ = std::make_unique<Leader>(*engine_, rank_, group, shipper_);
+                                     means.clock);
+  leader_ = std::make_unique<Leader>(*engine_, rank_, means.group, shipper_);
 }
 
 }  // namespace ferry

@@ -43,12 +43,19 @@ struct KvPlan {
 // Error when the memory holds no page, or the degree suits no part of the model.
 KvPlan kv_plan(const ModelFile& file, const KvSettings& kv, int tp);
 
+// What a member computes with and talks through. `link` has kv_plan().bytes(rank) of memory, of the device that `ops`
+// compute on.
+struct MemberMeans {
+  Ops& ops;
+  Communicator& group;
+  KvLink& link;
+  const Clock& clock;
+};
+
 class Member {
  public:
-  // All references outlive the member. `link` has kv_plan().bytes(rank) of memory, of the device that `ops` compute on.
-  // Collective: all ranks construct theirs.
-  Member(const ModelFile& file, const GroupSettings& settings, Ops& ops, Communicator& group, KvLink& link,
-         const Clock& clock);
+  // All that is referred to outlives the member. Collective: all ranks construct theirs.
+  Member(const ModelFile& file, const GroupSettings& settings, const MemberMeans& means);
 
   bool leads() const { return leader_ != nullptr; }
   void follow() { rank_.follow(); }

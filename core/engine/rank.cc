@@ -41,7 +41,7 @@ StepResult Rank::run(const Step& step, const std::string& bytes) {
   return result;
 }
 
-std::span<const float> Rank::asked_logits(const Batch& batch, std::vector<int> rows) {
+std::span<const float> Rank::asked_logits(const Batch& batch, const std::vector<int>& rows) {
   if (!batch.may_ask) {
     check(rows.empty(), "whole logits are asked for only where that was foreseen");
     return {};

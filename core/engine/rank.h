@@ -38,7 +38,7 @@ class Rank {
   // The second half of a step whose batch says that rank 0 may ask: nothing where it does not. `rows`: what rank 0
   // wants to have of its logit rows, which all ranks are told; the others' are not read. Returns [rows, n_vocab] on
   // rank 0, valid until the next step.
-  std::span<const float> asked_logits(const Batch& batch, std::vector<int> rows);
+  std::span<const float> asked_logits(const Batch& batch, const std::vector<int>& rows);
 
   // Runs what rank 0 broadcasts until the last step.
   void follow();

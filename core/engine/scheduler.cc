@@ -85,7 +85,7 @@ void Scheduler::admit() {
 std::vector<ContentId> Scheduler::contents_of(const Sequence& s) const {
   if (!reuse_.on) return {};
   const Range wanted = s.to_score();
-  const size_t n_known = wanted.size() > 0 ? static_cast<size_t>(wanted.begin) - 1 : s.tokens.size() - 1;
+  const size_t n_known = !wanted.empty() ? static_cast<size_t>(wanted.begin) - 1 : s.tokens.size() - 1;
   return block_contents(reuse_.content_start, std::span(s.tokens).first(n_known), reuse_.page_tokens);
 }
 
@@ -110,7 +110,7 @@ Scheduler::Plan Scheduler::plan(int most_rows) {
   for (Sequence& s : running_) {
     int n = std::min(s.n_left(), most - plan.batch.n_rows());
     if (s.decodes() || n <= 0) continue;
-    if (const Range wanted = s.to_score(); wanted.size() > 0) n = std::min(n, wanted.begin - s.n_computed + n_spare);
+    if (const Range wanted = s.to_score(); !wanted.empty()) n = std::min(n, wanted.begin - s.n_computed + n_spare);
     append(s, n, plan);
     n_spare -= std::max(0, plan.sequences.back().n_logit_rows() - 1);
   }

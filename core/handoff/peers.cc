@@ -8,12 +8,6 @@ namespace ferry {
 
 namespace {
 
-std::vector<Shard> shards_of(const std::vector<KvLayout>& layouts) {
-  std::vector<Shard> shards;
-  for (const KvLayout& layout : layouts) shards.push_back(layout.shard());
-  return shards;
-}
-
 // True when that was the last rank which had not said so.
 bool strike(std::map<GroupId, std::set<int>>& waiting, GroupId id, int rank) {
   const auto found = waiting.find(id);

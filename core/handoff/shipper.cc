@@ -16,12 +16,6 @@ namespace {
 // Posted to one peer rank at a time: enough to keep any link full, little enough that what is due first goes first.
 constexpr uint64_t kWindowBytes = 4 << 20;
 
-std::vector<Shard> shards_of(const std::vector<KvLayout>& layouts) {
-  std::vector<Shard> shards;
-  for (const KvLayout& layout : layouts) shards.push_back(layout.shard());
-  return shards;
-}
-
 bool holds(const std::map<ChannelId, GroupId>& channels, GroupId group) {
   return std::any_of(channels.begin(), channels.end(), [group](const auto& entry) { return entry.second == group; });
 }
@@ -155,9 +149,10 @@ void Shipper::ship_layer(const ShipOrder& order, int layer, std::span<const int>
   for (const Transfer& transfer : peer->second.transfers) {
     if (!transfer.part.layers.contains(layer)) continue;
     const int to = transfer.destination;
-    Load load = {.ticket = order.ticket, .due = clock_.now() + ms(order.due_ms), .pieces = {}};
-    append_pieces(transfer, layouts_[rank_], peer->second.info.layouts[to], layer, order.tokens, {pages, order.pages},
-                  load.pieces);
+    Load load = {.ticket = order.ticket,
+                 .due = clock_.now() + ms(order.due_ms),
+                 .pieces = pieces_of(transfer, {layouts_[rank_], pages}, {peer->second.info.layouts[to], order.pages},
+                                     layer, order.tokens)};
     for (const Piece& piece : load.pieces) load.bytes += piece.bytes;
     shipment.bytes += load.bytes;
     ++shipment.n_loads;
@@ -204,7 +199,7 @@ void Shipper::post_loads(GroupId group, int rank) {
 
 void Shipper::fly(PeerId peer, std::span<const Piece> pieces, Flight flight) {
   flight.posted = clock_.now();
-  flights_[next_tag_] = std::move(flight);
+  flights_[next_tag_] = flight;
   link_.put(peer, pieces);
   link_.flush(peer, next_tag_++);
 }
@@ -308,7 +303,7 @@ void Shipper::progress() {
 void Shipper::handle(const Flushed& event) {
   const auto found = flights_.find(event.tag);
   if (found == flights_.end()) return;
-  const Flight flight = std::move(found->second);
+  const Flight flight = found->second;
   flights_.erase(found);
   PeerRank& to = peers_.at(flight.group).ranks.at(flight.rank);
   if (flight.probe) {
@@ -329,7 +324,9 @@ void Shipper::handle(const Received& event) {
     return;
   }
   for (const auto& [group, peer] : peers_) {
-    if (peer.channel == event.channel) messages_.push_back({.from = group, .message = std::move(*message)});
+    if (peer.channel != event.channel) continue;
+    messages_.push_back({.from = group, .message = std::move(*message)});
+    return;
   }
 }
 

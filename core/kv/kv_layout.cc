@@ -28,4 +28,11 @@ KvLayer KvLayout::layer(std::byte* memory, int layer) const {
           .dtype = dtype_};
 }
 
+std::vector<Shard> shards_of(const std::vector<KvLayout>& layouts) {
+  std::vector<Shard> shards;
+  shards.reserve(layouts.size());
+  for (const KvLayout& layout : layouts) shards.push_back(layout.shard());
+  return shards;
+}
+
 }  // namespace ferry

@@ -60,4 +60,6 @@ class KvLayout {
   int n_pages_ = 1;
 };
 
+std::vector<Shard> shards_of(const std::vector<KvLayout>& layouts);  // in their order
+
 }  // namespace ferry

@@ -97,16 +97,18 @@ int ReshardPlan::longest_sender() const {
   return longest;
 }
 
-void append_pieces(const Transfer& transfer, const KvLayout& source, const KvLayout& destination, int layer,
-                   Range tokens, const PagePair& pages, std::vector<Piece>& pieces) {
+std::vector<Piece> pieces_of(const Transfer& transfer, const PagedSequence& from, const PagedSequence& to, int layer,
+                             Range tokens) {
+  const KvLayout &source = from.layout, &destination = to.layout;
   check(source.page_tokens() == destination.page_tokens() && source.token_bytes() == destination.token_bytes(),
         "both groups have pages of one kind");
   const int page_tokens = source.page_tokens();
   const Range heads = transfer.part.heads;
+  std::vector<Piece> pieces;
   for (int begin = tokens.begin; begin < tokens.end;) {
     const int index = begin / page_tokens, first = begin % page_tokens;
     const int n = std::min(page_tokens - first, tokens.end - begin);
-    const int from_page = pages.source[index], to_page = pages.destination[index];
+    const int from_page = from.pages[index], to_page = to.pages[index];
     if (n == page_tokens) {
       pieces.push_back({.from = source.offset(from_page, layer, heads.begin),
                         .to = destination.offset(to_page, layer, heads.begin),
@@ -123,6 +125,7 @@ void append_pieces(const Transfer& transfer, const KvLayout& source, const KvLay
     }
     begin += n;
   }
+  return pieces;
 }
 
 }  // namespace ferry

@@ -39,15 +39,16 @@ class ReshardPlan {
   int n_sources_ = 0;
 };
 
-// The pages of a sequence on either side: token t lies in pages[t / page_tokens]. Both sides have pages of one size.
-struct PagePair {
-  std::span<const int> source;
-  std::span<const int> destination;
+// A sequence on one rank: token t lies in pages[t / page_tokens].
+struct PagedSequence {
+  const KvLayout& layout;
+  std::span<const int> pages;
 };
 
-// Appends the copies that move layer `layer` of tokens [tokens) for one transfer: one piece for a whole page, one for
-// keys and one for values of each head where a page is partly covered; never a byte that is not of these tokens.
-void append_pieces(const Transfer& transfer, const KvLayout& source, const KvLayout& destination, int layer,
-                   Range tokens, const PagePair& pages, std::vector<Piece>& pieces);
+// The copies that move layer `layer` of tokens [tokens) for one transfer: one piece for a whole page, one for keys and
+// one for values of each head where a page is partly covered; never a byte that is not of these tokens. Both sides have
+// pages of one size.
+std::vector<Piece> pieces_of(const Transfer& transfer, const PagedSequence& from, const PagedSequence& to, int layer,
+                             Range tokens);
 
 }  // namespace ferry

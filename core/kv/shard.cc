@@ -55,6 +55,7 @@ std::vector<TpSlice> tp_slices(const TpShape& shape, int tp) {
 
 std::vector<Shard> shards_of(const std::vector<TpSlice>& slices, int n_layers) {
   std::vector<Shard> shards;
+  shards.reserve(slices.size());
   for (const TpSlice& slice : slices) shards.push_back({.layers = {0, n_layers}, .heads = slice.kv_heads});
   return shards;
 }

@@ -53,7 +53,7 @@ class Items {
     Stored stored{};
     std::memcpy(&stored, rest_.data(), sizeof stored);
     rest_ = rest_.subspan(sizeof stored);
-    out = static_cast<T>(stored);
+    out = static_cast<T>(stored);  // NOLINT(bugprone-signed-char-misuse): signed bytes of a file are numbers
   }
 
   GgufType type_;

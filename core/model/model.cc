@@ -18,27 +18,26 @@ std::vector<int> local_kv_heads(const ModelConfig& config, const TpSlice& slice)
 
 }  // namespace
 
-Model::Model(ModelConfig config, const TpSlice& slice, ModelWeights weights, ModelLimits limits, Ops& ops,
-             Communicator& group)
-    : config_(std::move(config)),
-      slice_(slice),
-      weights_(std::move(weights)),
+Model::Model(ModelPart part, ModelLimits limits, Ops& ops, Communicator& group)
+    : config_(std::move(part.config)),
+      slice_(part.slice),
+      weights_(std::move(part.weights)),
       limits_(limits),
       ops_(ops),
       group_(group),
       repeated_steps_(ops.repeated_steps(
           {.n_rows = std::min(limits.max_rows, limits.max_logit_rows), .n_pages = limits.max_pages})),
       batch_(ops.device(), {.n_rows = limits.max_rows, .n_pages = limits.max_pages}),
-      kv_head_of_(ops.device(), local_kv_heads(config_, slice)),
+      kv_head_of_(ops.device(), local_kv_heads(config_, slice_)),
       inverse_frequencies_(ops.device(), config_.inverse_frequencies) {
   const size_t rows = limits.max_rows;
   const auto room_for = [&](size_t n) { return DeviceArray<float>(ops.device(), n); };
   for (auto* x : {&hidden_, &normed_, &partial_}) *x = room_for(rows * config_.width);
-  for (auto* x : {&q_, &attended_}) *x = room_for(rows * slice.q_heads.size() * config_.head_dim);
-  for (auto* x : {&k_, &v_}) *x = room_for(rows * slice.kv_heads.size() * config_.head_dim);
-  for (auto* x : {&gate_, &up_}) *x = room_for(rows * slice.ffn.size());
+  for (auto* x : {&q_, &attended_}) *x = room_for(rows * slice_.q_heads.size() * config_.head_dim);
+  for (auto* x : {&k_, &v_}) *x = room_for(rows * slice_.kv_heads.size() * config_.head_dim);
+  for (auto* x : {&gate_, &up_}) *x = room_for(rows * slice_.ffn.size());
   const size_t logit_rows = limits.max_logit_rows;
-  logits_ = room_for(logit_rows * slice.vocab.size());
+  logits_ = room_for(logit_rows * slice_.vocab.size());
   digests_ = DeviceArray<int>(ops.device(), logit_rows * (2 * kMostBest + 2));
 }
 

@@ -24,11 +24,17 @@ struct ModelLimits {
   int max_pages = 0;       // of a batch, those of all its sequences
 };
 
+// What of a model is a rank's.
+struct ModelPart {
+  ModelConfig config;
+  TpSlice slice;
+  ModelWeights weights;
+};
+
 class Model {
  public:
   // `ops` and `group` outlive the model.
-  Model(ModelConfig config, const TpSlice& slice, ModelWeights weights, ModelLimits limits, Ops& ops,
-        Communicator& group);
+  Model(ModelPart part, ModelLimits limits, Ops& ops, Communicator& group);
 
   // Called when the keys and values of the batch's rows are in the pages of `layer`, or will be once the device has
   // done what it was told; empty where nobody wants to know.

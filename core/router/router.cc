@@ -13,7 +13,7 @@ constexpr Duration kAbortAgain = std::chrono::milliseconds(300);
 
 }  // namespace
 
-Router::Router(RouterRules rules, const Clock& clock)
+Router::Router(const RouterRules& rules, const Clock& clock)
     : rules_(rules), clock_(clock), fleet_(rules.paths, rules.epoch, clock), queue_(rules.most_queued) {}
 
 // ---- requests

@@ -83,7 +83,7 @@ struct RequestEvent {
 
 class Router {
  public:
-  Router(RouterRules rules, const Clock& clock);
+  Router(const RouterRules& rules, const Clock& clock);
 
   void submit(Request request, Duration budget, const Tenant& tenant = {});
   void cancel(RequestId id);  // no event follows

@@ -25,9 +25,9 @@ std::optional<std::string> Router::refusal_of(const wire::GroupInfo& info) const
     return str("model_hash ", info.model_hash, "; the router serves a model with ", rules_.model_hash,
                ". Give all groups the same model file");
   }
-  if (const auto why = nonsense_in(info)) return why;
+  if (auto why = nonsense_in(info)) return why;
   for (const auto& [stream, other] : fleet_.groups()) {
-    if (const auto why = misfit(info, other.info)) return why;
+    if (auto why = misfit(info, other.info)) return why;
   }
   return std::nullopt;
 }

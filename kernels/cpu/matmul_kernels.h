@@ -73,11 +73,11 @@ struct MatmulKernels {
     }
     const int whole_begin = (w.col_begin + kColumns - 1) / kColumns, whole_end = w.col_end / kColumns;
     if (whole_begin <= whole_end) {
-      add_part<kRows, kPanels>(w, p, panels, w.col_begin, whole_begin * kColumns, sums);
+      add_part<kRows, kPanels>(w, p, panels, {w.col_begin, whole_begin * kColumns}, sums);
       add_whole<kRows, kPanels>(w, p, panels, {whole_begin, whole_end}, sums);
-      add_part<kRows, kPanels>(w, p, panels, whole_end * kColumns, w.col_end, sums);
+      add_part<kRows, kPanels>(w, p, panels, {whole_end * kColumns, w.col_end}, sums);
     } else {  // begins and ends inside one sub-block
-      add_part<kRows, kPanels>(w, p, panels, w.col_begin, w.col_end, sums);
+      add_part<kRows, kPanels>(w, p, panels, {w.col_begin, w.col_end}, sums);
     }
     for (int i = 0; i < smaller(kPanels, end - first); ++i) {
       const int row = panels[i] * kLanes;
@@ -130,10 +130,11 @@ struct MatmulKernels {
     }
   }
 
-  // Columns [begin, end) of one sub-block.
+  // These columns, of one sub-block.
   template <int kRows, int kPanels>
-  [[gnu::noinline]] static void add_part(const PackedView& w, const Matmul& p, const int (&panels)[kPanels], int begin,
-                                         int end, float (&sums)[kRows][kPanels * kLanes]) {
+  [[gnu::noinline]] static void add_part(const PackedView& w, const Matmul& p, const int (&panels)[kPanels],
+                                         PanelRange columns, float (&sums)[kRows][kPanels * kLanes]) {
+    const auto [begin, end] = columns;
     if (begin >= end) return;
     alignas(64) float tile[kColumns * kLanes];
     const int block = begin / kColumns;

@@ -107,7 +107,10 @@ const std::array kText = {
     supported("logprobs",
               [](const json& v, Draft& d) { return set_whole(v, 0, kMostLogprobs, d.request.generation.logprobs); }),
     refused("best_of", [](const json& v, Draft&) { return only(v == 1, "1"); }),
-    refused("suffix", [](const json& v, Draft&) { return only(v == "", "an empty text"); }),
+    refused("suffix",
+            [](const json& v, Draft&) {
+              return only(v.is_string() && v.get_ref<const std::string&>().empty(), "an empty text");
+            }),
 };
 
 }  // namespace

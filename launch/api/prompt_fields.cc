@@ -97,7 +97,7 @@ Problem set_prompts(const json& value, std::vector<Prompt>& out) {
     return expected("text, token ids, or a list of either", value);
   if (!several) return one(value);
   for (size_t i = 0; i < value.size(); ++i) {
-    const Problem problem = in_item(i, one(value[i]));
+    Problem problem = in_item(i, one(value[i]));
     if (!problem.empty()) return problem;
   }
   return {};

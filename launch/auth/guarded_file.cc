@@ -30,7 +30,7 @@ class Descriptor {
   }
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
-  operator int() const { return fd_; }
+  operator int() const { return fd_; }  // NOLINT(google-explicit-constructor): system calls take it
 
  private:
   const int fd_;

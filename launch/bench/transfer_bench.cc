@@ -91,6 +91,7 @@ double TransferBench::repeated_put_seconds(size_t piece_bytes, int n) {
 double TransferBench::latency_us(size_t piece_bytes) {
   constexpr int kTimes = 201;
   std::vector<double> times;
+  times.reserve(kTimes);
   for (int i = 0; i < kTimes; ++i) times.push_back(repeated_put_seconds(piece_bytes, 1) * 1e6);
   std::nth_element(times.begin(), times.begin() + kTimes / 2, times.end());
   return times[kTimes / 2];

@@ -28,6 +28,7 @@ constexpr int kLayers = 24, kHeads = 12, kHeadDim = 64, kPageTokens = 16;
 
 std::vector<Shard> shards(int tp) {
   std::vector<Shard> result;
+  result.reserve(static_cast<size_t>(tp));
   for (int rank = 0; rank < tp; ++rank)
     result.push_back({.layers = {0, kLayers}, .heads = even_part(kHeads, tp, rank)});
   return result;
@@ -50,9 +51,9 @@ TransferCase kv_case(int from_tp, int to_tp, int n_pages, const std::vector<int>
   const std::vector<int> source_pages = in_a_row(n_pages);
   TransferCase result{.name = str("tp ", from_tp, " to ", to_tp)};
   for (int l = 0; l < kLayers; ++l) {
-    std::vector<Piece> pieces;
-    append_pieces(transfer, layout(from[transfer.source]), layout(to[transfer.destination]), l,
-                  {0, n_pages * kPageTokens}, {source_pages, destination_pages}, pieces);
+    const std::vector<Piece> pieces =
+        pieces_of(transfer, {layout(from[transfer.source]), source_pages},
+                  {layout(to[transfer.destination]), destination_pages}, l, {0, n_pages * kPageTokens});
     result.puts.push_back(joined(pieces));  // as the link would
   }
   return result;

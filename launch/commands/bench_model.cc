@@ -100,6 +100,7 @@ void add_host_work(Row& row, double host_seconds, double seconds) {
 
 Row prefill_row(const Bench& b, int n) {
   std::vector<double> seconds;
+  seconds.reserve(static_cast<size_t>(b.options.repeat));
   b.model.prefill(n);  // warms up
   for (int i = 0; i < b.options.repeat; ++i) seconds.push_back(b.model.prefill(n));
   const double output = 2.0 * b.file.config.width * b.file.config.n_vocab;  // of the last token only

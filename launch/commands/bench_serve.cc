@@ -218,6 +218,7 @@ int run(const ServeBench& o) {
   }
   const StubEngine::Said* said = served.stub ? &served.stub->end() : nullptr;
   std::vector<ordered_json> lines;
+  lines.reserve(levels.size());
   for (const Level& level : levels) lines.push_back(json_of(o, level, said));
   print(o, lines);
   if (!o.plot.empty()) write_plot(o, lines);

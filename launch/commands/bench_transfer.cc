@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "core/base/check.h"
 #include "core/base/error.h"
 #include "launch/bench/transfer_bench.h"
 #include "launch/bench/transfer_peer.h"
@@ -81,6 +82,7 @@ double gb(double bytes) { return bytes / 1e9; }
 
 // Enough for a steady rate, few enough for a slow transport.
 int n_repeated(size_t piece_bytes, size_t total_bytes) {
+  check(piece_bytes > 0, "a piece has bytes");
   return static_cast<int>(std::clamp<size_t>(2 * total_bytes / piece_bytes, 32, 20000));
 }
 

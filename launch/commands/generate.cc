@@ -80,7 +80,7 @@ int run(const GenerateOptions& options) {
   if (!compute.on_card()) require_room(host_memory(), kv_bytes, own.ranks_on_this_host());
   const DeviceArray<std::byte> kv(compute.ops().device(), kv_bytes);
   const auto link = make_local_link({kv.data(), kv.size()});
-  Member member(file, settings, compute.ops(), compute.group(), *link, clock);
+  Member member(file, settings, {compute.ops(), compute.group(), *link, clock});
   if (!member.leads()) {
     member.follow();
     return kDone;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -49,17 +50,19 @@ Planned planned(const ModelFile& file, const PlanOptions& options) {
   return {from, to, ReshardPlan(from, to), 2 * file.config.head_dim * bytes_of(options.dtype)};
 }
 
-// How often each cell of each destination rank is written: all must be once. Counted from the transfers, not from how
-// they were made.
+// How often a cell of a destination rank is written. Counted from the transfers, not from how they were made.
+int64_t n_written(const Planned& p, int rank, int layer, int head) {
+  return std::ranges::count_if(p.plan.transfers(), [&](const Transfer& t) {
+    return t.destination == rank && t.part.layers.contains(layer) && t.part.heads.contains(head);
+  });
+}
+
 bool covers_every_cell_once(const Planned& p) {
   for (int rank = 0; rank < static_cast<int>(p.to.size()); ++rank) {
-    for (int layer = p.to[rank].layers.begin; layer < p.to[rank].layers.end; ++layer) {
-      for (int head = p.to[rank].heads.begin; head < p.to[rank].heads.end; ++head) {
-        int n = 0;
-        for (const Transfer& t : p.plan.transfers()) {
-          n += t.destination == rank && t.part.layers.contains(layer) && t.part.heads.contains(head);
-        }
-        if (n != 1) return false;
+    const auto& [layers, heads] = p.to[rank];
+    for (int layer = layers.begin; layer < layers.end; ++layer) {
+      for (int head = heads.begin; head < heads.end; ++head) {
+        if (n_written(p, rank, layer, head) != 1) return false;
       }
     }
   }

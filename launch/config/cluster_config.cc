@@ -36,7 +36,7 @@ YAML::Node parse_yaml(const std::string& text, const std::string& file) {
 }
 
 // The value is YAML as well, so that lists and numbers can be given. Keys are checked when the whole is read.
-void apply(const std::string& override_, YAML::Node root) {
+void apply_override(const std::string& override_, const YAML::Node& root) {
   const size_t equals = override_.find('=');
   if (equals == 0 || equals == std::string::npos) throw Error(str("'", override_, "' is not KEY=VALUE"));
   std::istringstream parts(override_.substr(0, equals));
@@ -116,7 +116,7 @@ ClusterConfig parse_cluster(const std::string& text, const std::string& file, co
   ClusterConfig config;
   config.source.file = file;
   const YAML::Node root = parse_yaml(text, file);
-  for (const std::string& one : overrides) apply(one, root);
+  for (const std::string& one : overrides) apply_override(one, root);
   YamlReader(root, "", config.source).read(config);
   check_groups(config);
   check_cuda(config);
@@ -125,7 +125,7 @@ ClusterConfig parse_cluster(const std::string& text, const std::string& file, co
 
 void apply_overrides(ClusterConfig& config, const Overrides& overrides) {
   YAML::Node root(YAML::NodeType::Map);
-  for (const std::string& one : overrides) apply(one, root);
+  for (const std::string& one : overrides) apply_override(one, root);
   config.source.file = "--set";
   YamlReader(root, "", config.source).read_some(config);
   check_cuda(config);

@@ -13,6 +13,8 @@ struct Between {
   Number low;
   Number high;
 };
+template <class Number>
+Between(Number, Number) -> Between<Number>;  // which clang finds by itself from 17 on
 
 // A string that becomes part of a command line, a file name or a label: letters, digits, '.', '_' and '-'.
 struct PlainName {};

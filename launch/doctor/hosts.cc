@@ -89,6 +89,7 @@ std::vector<Finding> host_findings(const ClusterConfig& config, const std::strin
   std::set<std::string> names;
   for (const GroupConfig& group : config.groups) names.merge(other_hosts(group, this_host));
   std::vector<Finding> findings;
+  findings.reserve(names.size());
   for (const std::string& name : names) findings.push_back(host_finding(name));
   return findings;
 }

@@ -17,7 +17,7 @@ std::string found_in(const json& value) {
 }
 
 Problem set_stop_text(const json& value, std::string& out) {
-  const Problem problem = set_text(value, out);
+  Problem problem = set_text(value, out);
   if (problem.empty() && out.size() > kMostStopBytes) return fmt::format("longer than {} bytes", kMostStopBytes);
   return problem;
 }

@@ -59,6 +59,7 @@ constexpr std::array kFields = {
 
 Problem unknown_field(std::string_view name) {
   std::vector<std::string_view> names;
+  names.reserve(std::size(kFields) + generation_fields().size());
   for (const Field& field : kFields) names.push_back(field.name);
   for (const GenerationField& field : generation_fields()) names.push_back(field.name);
   return fmt::format("unknown field {}; did you mean '{}'?", ferry::quoted(name), nearest(name, names));

@@ -89,7 +89,7 @@ void add_requests(std::ostream& out, const json& c, const Screen& screen) {
     const std::string prefill = text_at(r, "prefill"), decode = text_at(r, "decode");
     table.row({text_at(r, "id"), text_at(r, "stage"), duration_text(r.at("age_ms")),
                fmt::format("{}+{}", r.at("prompt_tokens").get<int>(), r.at("tokens").get<int>()),
-               prefill == decode ? decode : prefill + " → " + decode});
+               prefill == decode ? decode : fmt::format("{} → {}", prefill, decode)});
   }
   out << '\n';
   if (requests.empty()) {

@@ -127,7 +127,7 @@ std::string RankCompute::take_card(const ClusterConfig& config, const HostPlace&
   const CudaCard card = card_or_reason(card_);
   const CardClaim claim = {.why_not = card.why_unusable, .host = own_host(), .card = card.id, .name = card.name};
   const std::vector<CardClaim> claims = shared_claims(host_, claim);
-  if (const std::string why_not = why_not_on(claims, config.cuda.share_cards); !why_not.empty()) return why_not;
+  if (std::string why_not = why_not_on(claims, config.cuda.share_cards); !why_not.empty()) return why_not;
 
   ranks_on_card_ = ranks_on_card_of(claims, host_.rank());
   std::string why_not = why_no_room(need, card.free_bytes / static_cast<size_t>(ranks_on_card_));

@@ -30,7 +30,7 @@ void run_worker(const WorkerPlace& place, Communicator& host) {
   const size_t kv_bytes = kv_plan(file, settings.kv, host.size()).bytes(host.rank());
   if (!compute.on_card()) require_room(host_memory(), kv_bytes, place.on_host.ranks);
   const RankKv kv = make_rank_kv(config.link, compute.on_card() ? &compute.ops().device() : nullptr, kv_bytes);
-  Member member(file, settings, compute.ops(), compute.group(), *kv.link, clock);
+  Member member(file, settings, {compute.ops(), compute.group(), *kv.link, clock});
   if (const std::string warning = pin_warning(compute.ops().device()); !warning.empty())
     spdlog::warn("group {}, rank {}: {}", settings.key.name, host.rank(), warning);
   if (!member.leads()) return member.follow();

@@ -19,7 +19,7 @@ bool ended(tcp::socket& socket) {
 }
 
 // `watched` is emptied before the socket is gone.
-void wait_for_end(tcp::socket& socket, std::shared_ptr<std::function<void()>> watched) {
+void wait_for_end(tcp::socket& socket, const std::shared_ptr<std::function<void()>>& watched) {
   socket.async_wait(tcp::socket::wait_read, [watched, &socket](error_code failed) {
     if (!*watched) return;
     if (failed || ended(socket)) return std::exchange(*watched, {})();  // failed: this end was closed

@@ -63,7 +63,7 @@ Response answer_to(const Question& question, const std::string& host, const std:
   Response response;
   std::exception_ptr failed;
   const auto where = tcp::resolver(io).resolve(host, port);
-  asio::co_spawn(io, ask(where, question, tls), [&](std::exception_ptr error, Response answer) {
+  asio::co_spawn(io, ask(where, question, tls), [&](const std::exception_ptr& error, Response answer) {
     failed = error;
     response = std::move(answer);
   });

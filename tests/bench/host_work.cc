@@ -92,7 +92,7 @@ double us_of_step(const ModelFile& file, IdleOps& ops, const Case& c, int n_sequ
   settings.kv.memory = static_cast<size_t>(pages) * kv_plan(file, settings.kv, 1).layouts[0].page_bytes();
   MemoryFabric fabric;
   const auto link = fabric.make_link(kv_plan(file, settings.kv, 1).bytes(0));
-  Member member(file, settings, ops, alone, *link, clock);
+  Member member(file, settings, {ops, alone, *link, clock});
   for (int i = 0; i < n_sequences; ++i) {
     Request request = {.id = i + 1,
                        .prompt = std::vector<int>(kContext, 100 + i),

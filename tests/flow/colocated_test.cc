@@ -55,8 +55,8 @@ std::map<RequestId, Told> told(const ModelFile& file, const Setting& setting, co
   threads.run([&](Communicator& group) {
     const auto ops = make_reference_ops();
     const auto link = fabric.make_link(plan.bytes(group.rank()));
-    Member member(file, {.key = {"only", 1}, .kv = setting.kv, .scheduling = setting.limits}, *ops, group, *link,
-                  clock);
+    Member member(file, {.key = {"only", 1}, .kv = setting.kv, .scheduling = setting.limits},
+                  {*ops, group, *link, clock});
     if (!member.leads()) return member.follow();
     Router router({.model_hash = file.hash, .epoch = 3}, clock);
     router.message(0, wire::Hello{.group = member.info()});

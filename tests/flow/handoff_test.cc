@@ -89,7 +89,7 @@ class Cluster {
           .scheduling = {.max_batch_tokens = 16, .max_sequences = 6},
           .overlap = place.overlap,
           .verify = place.verify};
-      Member member(file_, settings, ops, group, *link, clock_);
+      Member member(file_, settings, {ops, group, *link, clock_});
       if (!member.leads()) return member.follow();
       const auto dialed = control_.dial();
       lead(member, *dialed);

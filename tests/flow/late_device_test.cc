@@ -28,7 +28,7 @@ class Reading {
       : slice_(tp_slices(file.tp_shape, 1)[0]),
         layout_(shards_of({slice_}, file.config.n_layers)[0], kPageTokens, file.config.head_dim, KvDtype::f32, kPages),
         kv_(ops_.far().allocate_far(layout_.bytes())),
-        model_(file.config, slice_, load_weights(file.tensors, file.config, slice_, ops_),
+        model_({file.config, slice_, load_weights(file.tensors, file.config, slice_, ops_)},
                {.max_rows = 64, .max_logit_rows = 64, .max_pages = kPages}, ops_, alone_) {}
 
   // The logits that are wanted: of these rows.
@@ -125,7 +125,7 @@ TEST(LateDevice, StepsOfALongPromptAreAsLongAsTheyMayBeByTheDevicesOwnTime) {
       Staging{.device = ops.far(), .memory = ops.far().allocate_far(plan.bytes(0)), .slot_bytes = 4096});
   const Duration target = std::chrono::milliseconds(200);
   const SchedulingLimits limits = {.max_batch_tokens = 512, .max_sequences = 4, .step = target};
-  Member member(*file, {.key = {"only", 1}, .kv = kv, .scheduling = limits}, ops, alone, *link, clock);
+  Member member(*file, {.key = {"only", 1}, .kv = kv, .scheduling = limits}, {ops, alone, *link, clock});
 
   const Request request = {.id = 1, .prompt = some_tokens(500), .max_tokens = 1, .ignore_eos = true};
   member.engine().handle(

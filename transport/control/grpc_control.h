@@ -19,7 +19,7 @@ struct ControlServer {
 // `address` is "host:port". Throws Error, if it cannot be bound, or a certificate cannot be used. Who dials without the
 // token is a StreamRefused. `wake`: called in one of gRPC's threads whenever there is a new event, for an owner that
 // sleeps elsewhere than in wait(); it must not block.
-ControlServer make_grpc_control_server(const std::string& address, ControlSecurity security = {},
+ControlServer make_grpc_control_server(const std::string& address, const ControlSecurity& security = {},
                                        std::function<void()> wake = {});
 
 // Dials `address` until somebody answers, and again whenever the stream breaks; each time it is a new stream. Between

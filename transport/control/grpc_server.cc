@@ -153,7 +153,7 @@ void GrpcControlServer::forget(StreamId stream) {
 
 }  // namespace
 
-ControlServer make_grpc_control_server(const std::string& address, ControlSecurity security,
+ControlServer make_grpc_control_server(const std::string& address, const ControlSecurity& security,
                                        std::function<void()> wake) {
   silence_grpc();
   auto server = std::make_unique<GrpcControlServer>(address, security, std::move(wake));

@@ -11,6 +11,7 @@ namespace ferry {
 namespace {
 
 // As one write: other threads and processes say something, too.
+// NOLINTNEXTLINE(readability-function-size): UCX calls it
 ucs_log_func_rc_t to_stderr(const char*, unsigned, const char*, ucs_log_level_t level,
                             const ucs_log_component_config_t*, const char* format, va_list values) {
   char message[1024];

@@ -13,6 +13,7 @@
 #include "kernels/cuda/host/recorder.h"
 #include "kernels/cuda/launch_shape.h"
 
+// NOLINTBEGIN(bugprone-reserved-identifier): CUDA's names
 #define __global__ static
 #define __device__
 #define __host__
@@ -204,3 +205,4 @@ void launch_early(void (*kernel)(P), const LaunchShape& shape, const P& paramete
 }
 
 }  // namespace ferry::cuda
+// NOLINTEND(bugprone-reserved-identifier)

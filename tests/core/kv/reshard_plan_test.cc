@@ -122,7 +122,7 @@ std::vector<int> random_pages(int n, int n_pages, std::mt19937& random) {
   return pages;
 }
 
-TEST(AppendPieces, MovesExactlyTheTokensOfEachChunkIntoPlace) {
+TEST(Pieces, MovesExactlyTheTokensOfEachChunkIntoPlace) {
   for (unsigned seed = 0; seed < 200; ++seed) {
     SCOPED_TRACE(seed);
     std::mt19937 random(seed);
@@ -145,10 +145,8 @@ TEST(AppendPieces, MovesExactlyTheTokensOfEachChunkIntoPlace) {
       const int end = std::min<int>(n_tokens, begin + 1 + random() % 17);
       for (const Transfer& t : plan.transfers())
         for (int layer = t.part.layers.begin; layer < t.part.layers.end; ++layer) {
-          std::vector<Piece> pieces;
-          append_pieces(t, source.layouts[t.source], destination.layouts[t.destination], layer, {begin, end},
-                        {from_pages, to_pages}, pieces);
-          for (const Piece& p : pieces) {
+          for (const Piece& p : pieces_of(t, {source.layouts[t.source], from_pages},
+                                          {destination.layouts[t.destination], to_pages}, layer, {begin, end})) {
             std::memcpy(destination.bytes[t.destination].data() + p.to / 4, source.bytes[t.source].data() + p.from / 4,
                         p.bytes);
             n_bytes += p.bytes;
@@ -173,12 +171,11 @@ TEST(AppendPieces, MovesExactlyTheTokensOfEachChunkIntoPlace) {
   }
 }
 
-TEST(AppendPieces, NeighbouringPagesWithTheSameHeadsAreOneRun) {
+TEST(Pieces, NeighbouringPagesWithTheSameHeadsAreOneRun) {
   const Shard shard = {.layers = {0, 3}, .heads = {0, 2}};
   const KvLayout layout(shard, 4, 8, KvDtype::f32, 10);
   const std::vector<int> from = {2, 3, 4}, to = {5, 6, 7};
-  std::vector<Piece> pieces;
-  append_pieces({.part = shard}, layout, layout, 1, {0, 12}, {from, to}, pieces);
+  const std::vector<Piece> pieces = pieces_of({.part = shard}, {layout, from}, {layout, to}, 1, {0, 12});
   ASSERT_EQ(pieces.size(), 3u);
   for (size_t i = 1; i < pieces.size(); ++i) {
     EXPECT_EQ(pieces[i].from, pieces[i - 1].from + pieces[i - 1].bytes);

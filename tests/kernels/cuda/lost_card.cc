@@ -49,7 +49,7 @@ class Part {
         layout_({.layers = {0, file.config.n_layers}, .heads = slice_.kv_heads}, 4, file.config.head_dim, KvDtype::f32,
                 kPages),
         kv_(ops.device(), layout_.bytes()),
-        model_(file.config, slice_, load_weights(file.tensors, file.config, slice_, ops),
+        model_({file.config, slice_, load_weights(file.tensors, file.config, slice_, ops)},
                {.max_rows = 4, .max_logit_rows = 1}, ops, group) {}
 
   void step() {

@@ -113,7 +113,7 @@ class Texts {
         layout_(shards_of({slice_}, file.config.n_layers)[0], 4, file.config.head_dim, KvDtype::f16,
                 kSequences * kPages),
         kv_(ops.device(), layout_.bytes()),
-        model_(file.config, slice_, load_weights(file.tensors, file.config, slice_, ops),
+        model_({file.config, slice_, load_weights(file.tensors, file.config, slice_, ops)},
                {.max_rows = kSequences, .max_logit_rows = kSequences, .max_pages = kSequences * kPages}, ops, alone_),
         layer_done_(std::move(layer_done)) {}
 

@@ -27,7 +27,7 @@ class Reading {
       : slice_(tp_slices(file.tp_shape, 1)[0]),
         layout_(shards_of({slice_}, file.config.n_layers)[0], 4, file.config.head_dim, KvDtype::f16, kPages),
         kv_(ops.device(), layout_.bytes()),
-        model_(file.config, slice_, load_weights(file.tensors, file.config, slice_, ops),
+        model_({file.config, slice_, load_weights(file.tensors, file.config, slice_, ops)},
                {.max_rows = 64, .max_logit_rows = 1, .max_pages = kPages}, ops, alone_) {}
 
   void read(const std::vector<int>& tokens) { model_.forward(next(tokens), layout_, {kv_.data(), kv_.size()}, {}); }
