@@ -85,7 +85,7 @@ void Scheduler::admit() {
 std::vector<ContentId> Scheduler::contents_of(const Sequence& s) const {
   if (!reuse_.on) return {};
   const Range wanted = s.to_score();
-  const size_t n_known = !wanted.empty() ? static_cast<size_t>(wanted.begin) - 1 : s.tokens.size() - 1;
+  const size_t n_known = wanted.empty() ? s.tokens.size() - 1 : static_cast<size_t>(wanted.begin) - 1;
   return block_contents(reuse_.content_start, std::span(s.tokens).first(n_known), reuse_.page_tokens);
 }
 
